@@ -7,7 +7,7 @@ import type { RowRequest } from '../src/sets/related-rows.ts'
 import { toLsn } from '../src/wire/lsn.ts'
 import { field } from './orders.ts'
 
-export const EPOCH = { systemId: '1', timeline: 1 }
+export const ORIGIN = { systemId: '1', timeline: 1 }
 
 function model(name: string, fields: readonly string[], relations: readonly RelationSpec[]): ModelSpec {
   return {
@@ -75,12 +75,12 @@ export function readTeams(keysEach: number) {
 /** A transaction that inserts one post of a team. */
 export function insertOf(id: number, teamId: number): TransactionPart {
   const commitLsn = toLsn(BigInt(id))
-  const transaction = { xid: id, commitLsn, committedAt: new Date(0), epoch: EPOCH, metadata: null }
+  const transaction = { xid: id, commitLsn, committedAt: new Date(0), origin: ORIGIN, metadata: null }
   const row = { id, teamId }
   const change: AnyChange = {
     ...{ model: 'Post', action: 'INSERT', transaction, index: 0, old: null, new: row, key: { id } },
     ...{ changed: [], unavailable: [], oldKey: null, operation: { action: 'INSERT', old: null, new: row } },
-    cursor: formatCursor(EPOCH, commitLsn, 0),
+    cursor: formatCursor(ORIGIN, commitLsn, 0),
     fresh: () => change,
   } as unknown as AnyChange
   return { transaction, changes: [change], isFinal: true, byteLength: 300 }

@@ -2,7 +2,7 @@
  * Beside the spine. The logger of the library where the application gives none: warnings and errors reach the console,
  * so that nobody waits for changes that cannot come without a word of why.
  */
-import type { LogFields, Logger } from './log.ts'
+import type { LogFields, Logger } from './logger.ts'
 import { escapeControls } from './printable.ts'
 import { createRedactingLogger } from './redact-log.ts'
 

@@ -1,6 +1,6 @@
 /** What of an unexpected error may be logged. */
 import type { RowcastError } from './errors.ts'
-import type { LogFields } from './log.ts'
+import type { LogFields } from './logger.ts'
 
 /** Name, code and first stack frame of an error: enough to find it, nothing of the data it was about. */
 export function describeError(error: unknown): LogFields {

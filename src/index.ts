@@ -70,7 +70,7 @@ export {
 export type { MetadataExposure, MetadataType } from './graphql/policy/metadata-view.ts'
 export type { ModelPolicy, RowsRule } from './graphql/policy/model-policy.ts'
 export type { MakeSchema, SchemaLike, SchemaParts } from './graphql/schema-parts.ts'
-export { type LogFields, type Logger, silentLogger } from './log.ts'
+export { type LogFields, type Logger, silentLogger } from './logger.ts'
 export type { MetadataResult, MetadataSchema } from './metadata-schema.ts'
 export { createMetrics, type Metrics } from './observe/metrics.ts'
 export {

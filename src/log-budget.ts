@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { describeError } from './describe-error.ts'
-import type { LogFields, Logger } from './log.ts'
+import type { LogFields, Logger } from './logger.ts'
 
 /** What may be written. */
 export interface BudgetedLine {

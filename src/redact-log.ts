@@ -2,7 +2,7 @@
  * Beside the spine. The last gate before a log of ours is written: what looks like a password, a token or a cookie does not
  * pass. Nothing in rowcast logs one; this is for what drivers and servers put into the texts of their errors.
  */
-import type { LogFields, Logger } from './log.ts'
+import type { LogFields, Logger } from './logger.ts'
 
 /** What stands where a secret was. */
 export const REDACTED = '[redacted]'

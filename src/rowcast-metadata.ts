@@ -9,7 +9,7 @@ import { METADATA_BYTES_MAX, METADATA_DEPTH_MAX, METADATA_PREFIX } from './chang
 import { createConsoleLogger } from './console-logger.ts'
 import { describeError } from './describe-error.ts'
 import { createSafeLogger } from './guard.ts'
-import type { Logger } from './log.ts'
+import type { Logger } from './logger.ts'
 import { isThenable } from './metadata-schema.ts'
 import {
   isPrelude,

@@ -1,7 +1,7 @@
 /** The last guard: nothing comes out of it, and what came in is logged with an id. */
 import { expect, test } from 'vitest'
 import { createGuard } from '../src/guard.ts'
-import type { LogFields } from '../src/log.ts'
+import type { LogFields } from '../src/logger.ts'
 
 function createWorld() {
   const logged: LogFields[] = []

@@ -11,7 +11,7 @@ import {
 import { expect, onTestFinished, test } from 'vitest'
 import { catalog } from '../prisma/generated/rowcast.ts'
 import { resolveConfig } from '../src/config/resolve-config.ts'
-import { silentLogger } from '../src/log.ts'
+import { silentLogger } from '../src/logger.ts'
 import { createService } from '../src/service.ts'
 
 /** A service whose database never answers: what it serves does not depend on it. */

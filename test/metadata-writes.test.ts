@@ -1,7 +1,7 @@
 /** What the extension makes of calls, with the real client on an adapter that notes the statements it is given. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { PrismaClient } from '../prisma/generated/client/client.ts'
-import type { Logger } from '../src/log.ts'
+import type { Logger } from '../src/logger.ts'
 import { rowcastMetadata } from '../src/rowcast-metadata.ts'
 
 const INT32 = 0

@@ -51,6 +51,21 @@ describe('the words', () => {
     expect(findAvoided(files)).toEqual([])
   })
 
+  it('call an epoch what is of the broker, and a file by what it is a stream, a position or a log of', () => {
+    const sources = execFileSync('git', ['ls-files', 'src'], { cwd: ROOT, encoding: 'utf8' })
+      .split('\n')
+      .filter((path) => path.endsWith('.ts'))
+    expect(sources.filter((path) => /\/(?:stream|position|log|relay)\.ts$/.test(path))).toEqual([])
+    const others = sources.filter((path) => !/^src\/(?:broker\/|errors\.ts|service-health\.ts)/.test(path))
+    const lines = others.flatMap((path) =>
+      readFileSync(join(ROOT, path), 'utf8')
+        .split('\n')
+        .filter((line) => /epoch/i.test(line.replace(/extract\(epoch|PG_EPOCH_MS|knows the epoch\. Source/g, '')))
+        .map((line) => `${path}: ${line.trim()}`),
+    )
+    expect(lines).toEqual([])
+  })
+
   it.each([
     'Mend: none',
     'it is told',

@@ -2,7 +2,7 @@
 import { boundGarbage } from '../../src/cli/bound-garbage.ts'
 import { defineConfig } from '../../src/config/config.ts'
 import { resolveConfig } from '../../src/config/resolve-config.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createRowcast } from '../../src/rowcast.ts'
 import { createService } from '../../src/service.ts'
 import { PUBLICATION } from '../database.ts'

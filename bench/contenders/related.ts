@@ -2,13 +2,13 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { HeldPages } from '../../src/sets/held-pages.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
 import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { EPOCH, insertOf, POST, postFilter, readTeams, SET_MODELS, TEAMS_CATALOG } from '../teams.ts'
+import { ORIGIN, insertOf, POST, postFilter, readTeams, SET_MODELS, TEAMS_CATALOG } from '../teams.ts'
 
 /** Who subscribes. */
 export interface RelatedRequest {
@@ -54,7 +54,7 @@ async function subscribe(request: RelatedRequest): Promise<number> {
     ...{ bus: inner, follower, guard: createGuard(silentLogger) },
     reading: { readRows: readTeams(request.keysEach), held: new HeldPages(1e9), bytesOf: () => 0 },
   })
-  bus.open({ ...EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  bus.open({ ...ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   const before = heapBytes()
   for (let n = 0; n < request.subscriptions; n++) {
     subscribeOne(request, n)

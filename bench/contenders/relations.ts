@@ -12,7 +12,7 @@ import { getDatamodel } from '../../prisma/generated/pothos.ts'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { defineConfig } from '../../src/config/config.ts'
 import { resolveConfig } from '../../src/config/resolve-config.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createService } from '../../src/service.ts'
 
 interface Request {

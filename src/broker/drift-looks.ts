@@ -1,6 +1,6 @@
 /** Beside the bus, broker. A table that fits again comes with its next row only: a gateway asks the database, now and then. */
 import { describeError } from '../describe-error.ts'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../logger.ts'
 import type { RunQuery } from '../source/db/run-query.ts'
 import { DriftWatch, type DriftWatchOptions, type ModelTableShape } from '../source/watch/drift-watch.ts'
 import type { Lsn } from '../wire/lsn.ts'

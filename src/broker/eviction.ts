@@ -1,5 +1,5 @@
 /** Beside the bus, broker. Whether the broker may throw the stream away by itself. */
-import type { Logger } from '../log.ts'
+import type { Logger } from '../logger.ts'
 import type { EntryLog } from './entry-log.ts'
 
 /** Where the broker may drop things to make room, the stream may go at any moment. */

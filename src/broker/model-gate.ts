@@ -5,7 +5,7 @@
 import type { InProcessBus } from '../bus/bus.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import { RowcastError } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../logger.ts'
 import { ModelTableGuard, type ModelTableState } from '../source/setup/model-tables.ts'
 import type { TableJudge } from '../source/setup/row-security.ts'
 import type { Lsn } from '../wire/lsn.ts'

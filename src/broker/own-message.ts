@@ -12,7 +12,7 @@ export function ownMessageOf(
   const { xid, finalLsn: commitLsn, committedAtMicros } = begin
   const transaction = {
     ...{ xid, commitLsn, committedAt: pgMicrosToDate(committedAtMicros) },
-    ...{ epoch: { systemId: '0', timeline: 0 }, metadata: null },
+    ...{ origin: { systemId: '0', timeline: 0 }, metadata: null },
   }
   return { prefix, content: new Uint8Array(content), lsn, transaction, index: 0 }
 }

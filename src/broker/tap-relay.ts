@@ -5,9 +5,9 @@
  */
 import type { Buffer } from 'node:buffer'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
-import type { StreamOrigin } from '../changes/position.ts'
+import type { StreamOrigin } from '../changes/stream-position.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../logger.ts'
 import type { ModelTableState } from '../source/setup/model-tables.ts'
 import type { RelayFeed, RelayPast, RelayStart, StreamRelay } from '../source/watch/session-relay.ts'
 import type { Lsn } from '../wire/lsn.ts'

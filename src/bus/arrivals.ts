@@ -3,7 +3,7 @@
  * last waits for as many turns, and with it whoever only asks for the server's health. So turns are short while they come.
  */
 import { createGuard } from '../guard.ts'
-import { silentLogger } from '../log.ts'
+import { silentLogger } from '../logger.ts'
 
 /** What it runs counts, and throws nothing. */
 const guard = createGuard(silentLogger)

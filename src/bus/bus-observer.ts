@@ -5,7 +5,7 @@
  */
 import type { TransactionPart } from '../changes/change.ts'
 import { createGuard, type Guard } from '../guard.ts'
-import { silentLogger } from '../log.ts'
+import { silentLogger } from '../logger.ts'
 
 /** Why changes that waited for a subscription never reached it. */
 export type DropReason = 'conflated' | 'too_slow'

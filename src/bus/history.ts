@@ -1,5 +1,5 @@
 /**
- * Stage 6, bus. One stretch of changes without a gap: the log of it, the epochs it went through, and which
+ * Stage 6, bus. One stretch of changes without a gap: the log of it, the origins it went through, and which
  * cursors it can serve.
  */
 
@@ -10,7 +10,7 @@ import {
   comparePositions,
   formatCursor,
   INDEX_AFTER_ALL,
-  isSameEpoch,
+  isSameOrigin,
   laterOf,
   nextPlace,
   type StreamOrigin,
@@ -25,9 +25,9 @@ import { callAll } from './call-all.ts'
 import { cannotResume } from './resync-required.ts'
 import type { RetainedLog } from './retained-log.ts'
 
-/** An epoch and the position it ends at; the present one has none. */
-interface EpochRange {
-  readonly epoch: StreamOrigin
+/** An origin and the position it ends at; the present one has none. */
+interface OriginRange {
+  readonly origin: StreamOrigin
   end: ChangePosition | null
 }
 
@@ -47,7 +47,7 @@ export class History {
   readonly earlier: EarlierCommits
   readonly #isKnown: (model: string) => boolean
   #begun: ChangePosition
-  readonly #epochs: EpochRange[]
+  readonly #origins: OriginRange[]
   /** Models some of whose changes are missing, and the newest position that lies before the gap's end. */
   readonly #cuts = new Map<string, ChangePosition>()
   #newest: { readonly position: ChangePosition; readonly cursor: string } | null = null
@@ -63,7 +63,7 @@ export class History {
     this.log = log
     this.earlier = new EarlierCommits(start.floorLsn)
     this.#isKnown = (model) => models === undefined || Object.hasOwn(models, model)
-    this.#epochs = [{ epoch: epochOf(start), end: null }]
+    this.#origins = [{ origin: originOf(start), end: null }]
     this.#serverLsn = start.serverLsn
     this.#begun = endBefore(start.serverLsn)
     this.#isRecalling = start.mayRecall ?? false
@@ -81,13 +81,13 @@ export class History {
   continue(start: StreamStart, subscribers: Iterable<Waiting>): void {
     this.#serverLsn = start.serverLsn
     const present = this.#present
-    if (isSameEpoch(present.epoch, epochOf(start))) return
+    if (isSameOrigin(present.origin, originOf(start))) return
     this.log.retreatTo(endBefore(start.floorLsn))
     present.end = this.log.newest
     this.#retreatCuts()
     this.earlier.retreatTo(start.sharedLsn ?? start.floorLsn)
     this.#newest = null
-    this.#epochs.push({ epoch: epochOf(start), end: null })
+    this.#origins.push({ origin: originOf(start), end: null })
     if (start.sharedLsn === undefined) return
     const shared = endBefore(start.sharedLsn)
     if (comparePositions(this.#begun, shared) > 0) this.#begun = shared
@@ -125,9 +125,9 @@ export class History {
    */
   faultOf(cursor: Cursor, model: string, isShared = false): RowcastError | null {
     if (cursor.isPartial === true) return cannotResume('not all of the first rows had come')
-    const range = this.#epochs.find(({ epoch }) => isSameEpoch(epoch, cursor.epoch))
+    const range = this.#origins.find(({ origin }) => isSameOrigin(origin, cursor.origin))
     if (range === undefined) {
-      const isSameCluster = this.#present.epoch.systemId === cursor.epoch.systemId
+      const isSameCluster = this.#present.origin.systemId === cursor.origin.systemId
       return cannotResume(
         isSameCluster ? 'it is from another timeline of the database' : 'it is from another database',
       )
@@ -166,7 +166,7 @@ export class History {
 
   /** What a process before this one knew, if it had read all that lies before this history. */
   recall({ origin, upTo, models }: LastChanges): void {
-    const isOfThis = isSameEpoch(this.#present.epoch, origin)
+    const isOfThis = isSameOrigin(this.#present.origin, origin)
     const isWhole = comparePositions(endBefore(upTo), this.log.origin) >= 0
     const known = [...models].filter(([model]) => this.#isKnown(model))
     if (this.#isRecalling && isOfThis && isWhole) this.log.recall(new Map(known))
@@ -257,14 +257,14 @@ export class History {
     return this.#format({ commitLsn, index: INDEX_AFTER_ALL })
   }
 
-  get #present(): EpochRange {
-    return this.#epochs[this.#epochs.length - 1] as EpochRange
+  get #present(): OriginRange {
+    return this.#origins[this.#origins.length - 1] as OriginRange
   }
 
   #format(position: ChangePosition): string {
-    const { epoch } =
-      this.#epochs.find(({ end }) => end === null || comparePositions(position, end) <= 0) ?? this.#present
-    return formatCursor(epoch, position.commitLsn, position.index)
+    const { origin } =
+      this.#origins.find(({ end }) => end === null || comparePositions(position, end) <= 0) ?? this.#present
+    return formatCursor(origin, position.commitLsn, position.index)
   }
 }
 
@@ -279,6 +279,6 @@ export function endBefore(lsn: Lsn): ChangePosition {
   return { commitLsn: toLsn(lsn - 1n), index: INDEX_AFTER_ALL }
 }
 
-function epochOf({ systemId, timeline }: StreamStart): StreamOrigin {
+function originOf({ systemId, timeline }: StreamStart): StreamOrigin {
   return { systemId, timeline }
 }

@@ -3,7 +3,7 @@
  * the turn has taken long enough, whatever by, each goes on with as little as keeps it going: what has come from sockets is next.
  */
 import { createGuard } from '../guard.ts'
-import { silentLogger } from '../log.ts'
+import { silentLogger } from '../logger.ts'
 import { type Arrivals, arrivals } from './arrivals.ts'
 
 /** What it runs sets a field, and throws nothing. */

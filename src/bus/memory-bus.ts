@@ -6,7 +6,7 @@ import type { AnyChange, ChangePosition, TransactionPart } from '../changes/chan
 import { type Cursor, parseCursor } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
-import { silentLogger } from '../log.ts'
+import { silentLogger } from '../logger.ts'
 import type { IsVisible } from '../source/db/visibility.ts'
 import type { PublicationCut } from '../source/watch/publication-listener.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'

@@ -7,7 +7,7 @@ import { AsyncQueue } from '../async-queue.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
-import { silentLogger } from '../log.ts'
+import { silentLogger } from '../logger.ts'
 import { endOnAbort } from './abort-listeners.ts'
 import { callAll } from './call-all.ts'
 

@@ -25,9 +25,9 @@ export function offerTo(
       throw new RangeError(`A part of ${changes.length} changes has none at ${offset}.`)
     return new Offer(change, bytesAt(changes, offset), isFinal && offset === changes.length - 1, isReplayed)
   } catch (error) {
-    const { epoch, commitLsn } = transaction
+    const { origin, commitLsn } = transaction
     const position = { commitLsn, index: indexAt(changes, offset) }
-    const failure = undeliverableChange(error, formatCursor(epoch, commitLsn, position.index))
+    const failure = undeliverableChange(error, formatCursor(origin, commitLsn, position.index))
     callAll(subscribers(), (subscriber) => subscriber.endAt(position, failure))
     return null
   }

@@ -4,7 +4,7 @@
  */
 import { errorEntry, isRowcastError, RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
-import { silentLogger } from '../log.ts'
+import { silentLogger } from '../logger.ts'
 import { isProgramFault } from '../program-fault.ts'
 import type { BusObserver } from './bus-observer.ts'
 import { serverStopping } from './server-stopping.ts'

@@ -76,7 +76,7 @@ export class Subscriber {
   readonly isObserver: boolean
   /** Where it begins: changes up to here were before it. Null until that is known. */
   began: ChangePosition | null = null
-  /** The same as a cursor, of the epoch it began in; null for one that wants all there is. */
+  /** The same as a cursor, of the origin it began in; null for one that wants all there is. */
   startCursor: string | null = null
   /** Changes up to here are not for it. */
   skipTo: ChangePosition | null

@@ -276,8 +276,8 @@ export class SubscriptionQueue extends AsyncIteration<Delivery> implements BusSu
   /** Asked for in an emergency only: a text for each delivery would cost more than the delivery. */
   #lastTakenCursor(): string | null {
     if (this.#lastTransaction === null) return this.#options.startCursor?.() ?? null
-    const { epoch, commitLsn } = this.#lastTransaction
-    return formatCursor(epoch, commitLsn, this.#lastIndex)
+    const { origin, commitLsn } = this.#lastTransaction
+    return formatCursor(origin, commitLsn, this.#lastIndex)
   }
 
   /** Keeps the latest change of each row; whether that made room. */

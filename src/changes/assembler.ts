@@ -25,7 +25,7 @@ import { type AssemblyEvent, type AssemblyEvents, NO_EVENTS } from './assembly-e
 import { beginTransaction } from './begin-transaction.ts'
 import type { ChangePosition, TransactionInfo } from './change.ts'
 import { ChangePacker } from './change-packer.ts'
-import { isSameEpoch, type StreamOrigin } from './cursor.ts'
+import { isSameOrigin, type StreamOrigin } from './cursor.ts'
 import { EmittedMessages } from './emitted-message.ts'
 import { createUnknownMarkError, judgeVisibility, type SoftDeleteFields } from './soft-delete.ts'
 import {
@@ -50,9 +50,9 @@ export interface TransactionAssembler {
   continueAt(index: number): void
   /**
    * The connection is gone: forget the open transaction, PostgreSQL will send it again. The next stream's
-   * positions belong to `epoch`, when given; where that is another one, positions beyond `sharedLsn` mean something else.
+   * positions belong to `origin`, when given; where that is another one, positions beyond `sharedLsn` mean something else.
    */
-  reset(epoch?: StreamOrigin, sharedLsn?: Lsn): void
+  reset(origin?: StreamOrigin, sharedLsn?: Lsn): void
   /** Nobody has what has left of a transaction that comes again: it leaves whole. */
   forgetParts(): void
 }
@@ -136,7 +136,7 @@ class Assembler implements TransactionAssembler {
   }
 
   reset(origin: StreamOrigin = this.#origin, sharedLsn: Lsn = LSN_ZERO): void {
-    if (!isSameEpoch(origin, this.#origin)) this.#messages.forgetAfter(sharedLsn)
+    if (!isSameOrigin(origin, this.#origin)) this.#messages.forgetAfter(sharedLsn)
     this.#origin = Object.freeze({ ...origin })
     this.#transaction = null
     this.#discard()
@@ -267,12 +267,12 @@ class Assembler implements TransactionAssembler {
   /** The first one counts, before any row: so it is the same for all parts, however they are cut. */
   #takeMetadata(message: LogicalMessage, bytes: number): AssemblyEvents {
     if (!message.isTransactional) return NO_EVENTS
-    const { epoch } = this.#open(message.kind)
+    const { origin } = this.#open(message.kind)
     if (this.#nextIndex > 0 || this.#hasMetadata || this.#begun === null) return NO_EVENTS
     this.#hasMetadata = true
     this.#byteLength += bytes
     const metadata = this.#readMetadata(message.content) as TransactionMetadata | null
-    this.#transaction = beginTransaction(this.#begun, epoch, metadata)
+    this.#transaction = beginTransaction(this.#begun, origin, metadata)
     return NO_EVENTS
   }
 

@@ -20,14 +20,14 @@ class SharedTransaction implements TransactionInfo {
   readonly xid: number
   readonly commitLsn: TransactionInfo['commitLsn']
   declare readonly committedAt: Date
-  readonly epoch: StreamOrigin
+  readonly origin: StreamOrigin
   readonly metadata: TransactionMetadata | null
   readonly #committedAtMicros: bigint
 
-  constructor(begin: BeginMessage, epoch: StreamOrigin, metadata: TransactionMetadata | null) {
+  constructor(begin: BeginMessage, origin: StreamOrigin, metadata: TransactionMetadata | null) {
     this.xid = begin.xid
     this.commitLsn = begin.finalLsn
-    this.epoch = epoch
+    this.origin = origin
     this.metadata = metadata
     this.#committedAtMicros = begin.committedAtMicros
     Object.defineProperty(this, 'committedAt', SharedTransaction.#committedAt)
@@ -38,8 +38,8 @@ class SharedTransaction implements TransactionInfo {
 /** What a transaction's changes say of it, from what it began with. */
 export function beginTransaction(
   begin: BeginMessage,
-  epoch: StreamOrigin,
+  origin: StreamOrigin,
   metadata: TransactionMetadata | null,
 ): TransactionInfo {
-  return new SharedTransaction(begin, epoch, metadata)
+  return new SharedTransaction(begin, origin, metadata)
 }

@@ -5,11 +5,11 @@
 import type { ModelTypeMap } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../catalog/row-reader.ts'
 import type { Lsn } from '../wire/lsn.ts'
-import type { StreamOrigin } from './position.ts'
+import type { StreamOrigin } from './stream-position.ts'
 import type { TransactionMetadata } from './transaction-metadata.ts'
 
 export type { AnyRow } from '../catalog/row-reader.ts'
-export type { ChangePosition } from './position.ts'
+export type { ChangePosition } from './stream-position.ts'
 
 /** What happened to the row; TRUNCATE happened to the whole table. */
 export type ChangeAction = 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'
@@ -26,7 +26,7 @@ export interface TransactionInfo<Metadata = TransactionMetadata> {
   /** When it committed, by PostgreSQL's clock, to the millisecond. */
   readonly committedAt: Date
   /** The history that the LSN belongs to. */
-  readonly epoch: StreamOrigin
+  readonly origin: StreamOrigin
   /** What the transaction says of itself: docs/metadata.md. Null where it says nothing, or nothing that can be read. Frozen. */
   readonly metadata: Metadata | null
 }

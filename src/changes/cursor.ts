@@ -7,19 +7,19 @@
  *     16             LSN of the commit record
  *     8              index of the change in its transaction; 80000000 and above: after all of it
  *
- * Fixed width and hexadecimal, so that within one epoch the order of texts is the order of changes.
+ * Fixed width and hexadecimal, so that within one origin the order of texts is the order of changes.
  */
 import { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
-import type { ChangePosition, StreamOrigin } from './position.ts'
+import type { ChangePosition, StreamOrigin } from './stream-position.ts'
 
-export type { StreamOrigin } from './position.ts'
+export type { StreamOrigin } from './stream-position.ts'
 
 /** A parsed cursor. */
 export interface Cursor {
   /** It is from before all first rows had come: nothing goes on after it. @default false */
   readonly isPartial?: boolean | undefined
-  readonly epoch: StreamOrigin
+  readonly origin: StreamOrigin
   readonly position: ChangePosition
 }
 
@@ -37,11 +37,11 @@ const LENGTH = 50
 const CURSOR_TEXT = /^0[12][0-9a-f]{48}$/
 
 /** Formats a position as a cursor. */
-export function formatCursor(epoch: StreamOrigin, commitLsn: Lsn, index: number): string {
+export function formatCursor(origin: StreamOrigin, commitLsn: Lsn, index: number): string {
   return (
     VERSION +
-    BigInt(epoch.systemId).toString(16).padStart(16, '0') +
-    epoch.timeline.toString(16).padStart(8, '0') +
+    BigInt(origin.systemId).toString(16).padStart(16, '0') +
+    origin.timeline.toString(16).padStart(8, '0') +
     commitLsn.toString(16).padStart(16, '0') +
     index.toString(16).padStart(8, '0')
   )
@@ -70,7 +70,7 @@ export function parseCursor(text: string): Cursor {
   }
   return {
     ...(text.startsWith(PARTIAL_VERSION) ? { isPartial: true } : {}),
-    epoch: {
+    origin: {
       systemId: BigInt(`0x${text.slice(2, 18)}`).toString(),
       timeline: Number.parseInt(text.slice(18, 26), 16),
     },
@@ -92,7 +92,7 @@ export function laterOf(a: ChangePosition, b: ChangePosition): ChangePosition {
   return comparePositions(a, b) < 0 ? b : a
 }
 
-/** Whether two epochs are one history. */
-export function isSameEpoch(a: StreamOrigin, b: StreamOrigin): boolean {
+/** Whether two origins are one history. */
+export function isSameOrigin(a: StreamOrigin, b: StreamOrigin): boolean {
   return a.systemId === b.systemId && a.timeline === b.timeline
 }

@@ -98,7 +98,7 @@ export class RowChange implements AnyChange {
   }
 
   get cursor(): string {
-    return formatCursor(this.transaction.epoch, this.transaction.commitLsn, this.index)
+    return formatCursor(this.transaction.origin, this.transaction.commitLsn, this.index)
   }
 
   fresh(): RowChange {

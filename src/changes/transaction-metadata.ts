@@ -5,7 +5,7 @@
  * Source: PostgreSQL manual, "Replication Management Functions", pg_logical_emit_message.
  */
 import { isJsonTextDeeper } from '../catalog/values/json-depth.ts'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../logger.ts'
 import { isThenable, type MetadataSchema } from '../metadata-schema.ts'
 
 /** Prefix of the message. */

@@ -26,7 +26,7 @@ export class TruncateTableChange implements AnyChange {
   }
 
   get cursor(): string {
-    return formatCursor(this.transaction.epoch, this.transaction.commitLsn, this.index)
+    return formatCursor(this.transaction.origin, this.transaction.commitLsn, this.index)
   }
 
   /** Nothing is ever decoded here. */

@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import { formatFacts } from '../console-logger.ts'
 import { RowcastError } from '../errors.ts'
-import type { LogFields, Logger } from '../log.ts'
+import type { LogFields, Logger } from '../logger.ts'
 import { escapeControls, escapeControlsInLines } from '../printable.ts'
 import { createRedactingLogger } from '../redact-log.ts'
 import type { Terminal } from './terminal.ts'

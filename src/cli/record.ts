@@ -1,5 +1,5 @@
 /** Beside the spine, cli. `rowcast record`: what PostgreSQL sends, to a file. */
-import type { StreamOrigin } from '../changes/position.ts'
+import type { StreamOrigin } from '../changes/stream-position.ts'
 import { openLookStream } from '../source/session/tail-session.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'
@@ -18,14 +18,14 @@ export async function record(file: string, options: RecordOptions, context: Look
   const { terminal, notes, stop } = context
   // Messages may come before the file is there.
   const early: Buffer[] = []
-  let epoch: StreamOrigin | null = null
+  let origin: StreamOrigin | null = null
   let writer: RecordingWriter | null = null
   const { publication } = goal
   const stream = await openLookStream(
     { target, publication, slot: null, after: null, applicationName: 'rowcast record' },
     {
       onStart(start) {
-        epoch = start.epoch
+        origin = start.origin
       },
       onMessage(bytes, start, end) {
         if (writer === null) early.push(Buffer.from(bytes.subarray(start, end)))
@@ -35,7 +35,7 @@ export async function record(file: string, options: RecordOptions, context: Look
     },
   )
   try {
-    const { systemId, timeline } = epoch ?? { systemId: '0', timeline: 0 }
+    const { systemId, timeline } = origin ?? { systemId: '0', timeline: 0 }
     writer = await createRecording(file, { systemId, timeline, publication })
     for (const frame of early.splice(0)) writer.write(frame, 0, frame.length)
     if (options.json !== true) {

@@ -4,7 +4,7 @@ import type { ChangeBus } from '../bus/bus.ts'
 import { createMemoryBus } from '../bus/memory-bus.ts'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { TransactionPart } from '../changes/change.ts'
-import type { StreamOrigin } from '../changes/position.ts'
+import type { StreamOrigin } from '../changes/stream-position.ts'
 import { invariant } from '../errors.ts'
 import type { ChangeFeed } from '../graphql/change-feed.ts'
 import { buildServiceSchema } from '../graphql/service-schema.ts'
@@ -30,13 +30,13 @@ const BEGINNING = toLsn(1n)
 /** Wires it. @throws GRAPHQL_BAD_SCHEMA; SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED from `start()` */
 export function createReplayService(
   { config }: Project,
-  epoch: StreamOrigin,
+  origin: StreamOrigin,
   registry: RelationRegistry,
   notes: Terminal,
 ): ReplayService {
   const { catalog, models } = config
   const bus = createMemoryBus({ models: catalog.models })
-  const { systemId, timeline } = epoch
+  const { systemId, timeline } = origin
   bus.open({ systemId, timeline, isFirst: true, floorLsn: BEGINNING, serverLsn: BEGINNING })
   const prisma = config.createPrisma(config.databaseUrl)
   const server = createServer({

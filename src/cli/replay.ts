@@ -61,7 +61,7 @@ async function printRecording(
   const signal = AbortSignal.any([stop.signal, stopped.signal])
   const pipeline: FramePipeline = createFramePipeline({
     ...pipelineParts(project, notes),
-    epoch: recording.header,
+    origin: recording.header,
     publish({ changes }) {
       for (const change of changes) printer.show(change)
     },
@@ -85,7 +85,7 @@ async function serveRecording(
   const parts: TransactionPart[] = []
   const pipeline: FramePipeline = createFramePipeline({
     ...pipelineParts(project, notes),
-    epoch: recording.header,
+    origin: recording.header,
     publish: (part) => parts.push(part),
   })
   const { createReplayService } = await import('./replay-service.ts')

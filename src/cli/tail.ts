@@ -73,13 +73,13 @@ export async function tail(
       applicationName: 'rowcast tail',
     },
     {
-      onStart({ epoch, startLsn, serverLsn }) {
+      onStart({ origin, startLsn, serverLsn }) {
         clearTimeout(patience)
         if (options.json !== true) notes.print(notes.style('dim', greeting(project, names, options.from)))
         if (options.from !== undefined) progress.begin(startLsn, serverLsn)
         pipeline = createFramePipeline({
           ...pipelineParts(project, notes),
-          epoch,
+          origin,
           publish({ changes }) {
             progress.count(changes.length)
             for (const change of changes) show(change)

@@ -1,7 +1,7 @@
 /** Stage 8, server. The rows of the options of `createServer`, and their check: who calls it may write no TypeScript. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type GraphQLSchema, isSchema } from 'graphql'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../logger.ts'
 import { memberOf } from '../member-of.ts'
 import {
   checkOptions,

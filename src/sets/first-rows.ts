@@ -14,7 +14,7 @@ import {
   type Cursor,
   formatCursor,
   INDEX_AFTER_ALL,
-  isSameEpoch,
+  isSameOrigin,
   parseCursor,
   partialCursorOf,
 } from '../changes/cursor.ts'
@@ -244,10 +244,10 @@ export class FirstRows extends SerialIteration<FirstRowsEvent> implements PageHo
     for (;;) {
       const delivery = pull.take()
       if (delivery !== undefined) {
-        const { epoch, commitLsn } = delivery.change.transaction
-        checkServer(this.#begun, epoch)
+        const { origin, commitLsn } = delivery.change.transaction
+        checkServer(this.#begun, origin)
         if (commitLsn < endLsn) return readsOf(delivery, this.#ranges).map((read) => this.#readEvent(read))
-        const before = formatCursor(epoch, toLsn(commitLsn - 1n), INDEX_AFTER_ALL)
+        const before = formatCursor(origin, toLsn(commitLsn - 1n), INDEX_AFTER_ALL)
         return [this.#ready(before), { kind: 'change', delivery }]
       }
       if (pull.isEnded) return this.#nextChange()
@@ -265,7 +265,7 @@ export class FirstRows extends SerialIteration<FirstRowsEvent> implements PageHo
   }
 
   #ready(cursor: string): RowsReady {
-    checkServer(this.#begun, parseCursor(cursor).epoch)
+    checkServer(this.#begun, parseCursor(cursor).origin)
     if (this.#phase !== 'ended') this.#phase = 'live'
     return { kind: 'ready', cursor }
   }
@@ -282,7 +282,7 @@ function tooMany(): RowcastError {
 }
 
 /** The rows of one server and the changes of another do not fit: what it has taken over may be less. */
-function checkServer(begun: Cursor | null, epoch: Cursor['epoch']): void {
-  if (begun === null || !isSameEpoch(epoch, begun.epoch))
+function checkServer(begun: Cursor | null, origin: Cursor['origin']): void {
+  if (begun === null || !isSameOrigin(origin, begun.origin))
     throw cannotGoOn('another server has taken over while the first rows were read')
 }

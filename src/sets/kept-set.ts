@@ -10,10 +10,10 @@ import {
   comparePositions,
   formatCursor,
   INDEX_AFTER_ALL,
-  isSameEpoch,
+  isSameOrigin,
   parseCursor,
 } from '../changes/cursor.ts'
-import type { ChangePosition, StreamOrigin } from '../changes/position.ts'
+import type { ChangePosition, StreamOrigin } from '../changes/stream-position.ts'
 import { toLsn } from '../wire/lsn.ts'
 import type { Fence } from './fence.ts'
 import { KeptAudience } from './kept-audience.ts'
@@ -193,7 +193,7 @@ export class KeptSet<Loaded, Shown, Event> {
     const cursor = await cursorBehind(this.#parts, this.#position, this.#ending.signal)
     if (this.isEnded) return
     if (this.#changes.length === 0) {
-      this.#origin = parseCursor(cursor).epoch
+      this.#origin = parseCursor(cursor).origin
       this.#changes = subscribe(cursor)
     }
     const { loaded, fence, tookMs, bytes } = await read(this.#ending.signal)
@@ -212,10 +212,10 @@ export class KeptSet<Loaded, Shown, Event> {
   #follow(delivery: Delivery): void {
     const { change, isLastOfTransaction } = delivery
     const { transaction } = change
-    this.#checkOrigin(transaction.epoch)
+    this.#checkOrigin(transaction.origin)
     const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn
     if (isPast && !this.#parts.isAskedAgain)
-      this.#settle(formatCursor(transaction.epoch, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
+      this.#settle(formatCursor(transaction.origin, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
     // Models are taken one after the other: what has come ends with the latest of all.
     const position = { commitLsn: transaction.commitLsn, index: change.index }
     if (this.#position === null || comparePositions(this.#position, position) < 0) {
@@ -258,18 +258,18 @@ export class KeptSet<Loaded, Shown, Event> {
     )
     const [first] = bookmarks
     if (behind !== undefined || first == null) return
-    const { epoch } = parseCursor(first)
-    this.#checkOrigin(epoch)
+    const { origin } = parseCursor(first)
+    this.#checkOrigin(origin)
     this.#settle(
-      this.#parts.isAskedAgain ? formatCursor(epoch, toLsn(fence.endLsn - 1n), INDEX_AFTER_ALL) : first,
+      this.#parts.isAskedAgain ? formatCursor(origin, toLsn(fence.endLsn - 1n), INDEX_AFTER_ALL) : first,
     )
     if (this.#isOutdated) this.#mustRead = true
     this.#isOutdated = false
   }
 
   /** The rows of one server and the changes of another do not fit. */
-  #checkOrigin(epoch: StreamOrigin): void {
-    if (this.#origin !== null && !isSameEpoch(epoch, this.#origin))
+  #checkOrigin(origin: StreamOrigin): void {
+    if (this.#origin !== null && !isSameOrigin(origin, this.#origin))
       throw cannotGoOn('another server has taken over')
   }
 

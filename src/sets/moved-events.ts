@@ -37,7 +37,7 @@ export function* movedEventsOf(
   held.hold(holder, { rows, bytes })
   for (const [place, each] of moved.entries()) {
     const index = place === moved.length - 1 ? INDEX_AFTER_ALL : INDEX_AFTER_WRITES
-    const cursor = formatCursor(info.epoch, info.commitLsn, index)
+    const cursor = formatCursor(info.origin, info.commitLsn, index)
     yield {
       ...{ kind: 'moved', ...each, key: primaryKeyOf(model, each.row), cursor },
       ...{ index: endIndex + place, transaction: info },

@@ -11,7 +11,7 @@ import type { History } from '../bus/history.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyChange, TransactionPart } from '../changes/change.ts'
-import { isSameEpoch, type StreamOrigin } from '../changes/cursor.ts'
+import { isSameOrigin, type StreamOrigin } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
 import type { Guard } from '../guard.ts'
 import type { IsVisible } from '../source/db/visibility.ts'
@@ -129,7 +129,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#bus.open(start)
     const origin = this.#origin
     this.#origin = { systemId: start.systemId, timeline: start.timeline }
-    if (origin !== null && !isSameEpoch(origin, this.#origin)) {
+    if (origin !== null && !isSameOrigin(origin, this.#origin)) {
       // What a server had that another has taken over from may be in the sets, and in nobody's table any more.
       this.#endAll(cannotGoOn('another server has taken over'))
       this.graph = null

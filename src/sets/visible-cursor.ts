@@ -1,6 +1,6 @@
 /** Beside the spine, sets. A cursor behind which queries see all that has come. */
 import { comparePositions, parseCursor } from '../changes/cursor.ts'
-import type { ChangePosition } from '../changes/position.ts'
+import type { ChangePosition } from '../changes/stream-position.ts'
 import type { KeptSetParts } from './kept-parts.ts'
 
 /** How often whoever waits for the stream asks again where it is. */

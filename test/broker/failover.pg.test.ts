@@ -60,7 +60,7 @@ describe.runIf(canRun)('a failover under a tap (PostgreSQL 17 and later have slo
     await onStandby(`INSERT INTO "Tag" (name) VALUES ('after')`)
     const changes = await takeChanges(tags, 2)
     expect(changes.map((change) => change.new?.name)).toEqual(['in between', 'after'])
-    expect(changes.map((change) => change.transaction.epoch.timeline)).toEqual([2, 2])
+    expect(changes.map((change) => change.transaction.origin.timeline)).toEqual([2, 2])
     expect(gateway.rowcast.status().broker?.epoch).not.toBe(epoch)
     expect(tap.rowcast.status().system?.timeline).toBe(2)
   })

@@ -15,7 +15,7 @@ import { formatMark } from '../../src/broker/mark.ts'
 import { createRedisEngine } from '../../src/broker/redis/redis-log.ts'
 import { RelationCache } from '../../src/broker/relation-cache.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { createEpoch, EPOCH, insertTag, newTagRegistry, writeBatch } from '../support/broker-stream.ts'
@@ -154,7 +154,7 @@ describe.skipIf(NO_REDIS !== null)('a standby that has not come as far as the ma
       'second',
       'fourth',
     ])
-    expect(seen.map((delivery) => delivery?.change.transaction.epoch.timeline)).toEqual([2, 4])
+    expect(seen.map((delivery) => delivery?.change.transaction.origin.timeline)).toEqual([2, 4])
     connection.destroy()
   })
 })

@@ -1,6 +1,6 @@
 /** GraphiQL and its server: who one is, what browsers keep, and what one sees of a connection that is lost. */
 import { expect, it, onTestFinished } from 'vitest'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createServer } from '../../src/server/create-server.ts'
 import { buildTickSchema, createTickSource } from '../server/tick-schema.ts'
 import { findBrowser, openBrowser } from '../support/browser.ts'

@@ -1,7 +1,7 @@
 /** What the live page makes of what it is given, in a real browser: order, groups, words, and that nothing moves under a reader's eyes. */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createServer, type RowcastServer } from '../../src/server/create-server.ts'
 import { buildTickSchema, createTickSource } from '../server/tick-schema.ts'
 import { findAccessibilityFaults, findBrowser, openBrowser } from '../support/browser.ts'

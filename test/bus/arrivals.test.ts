@@ -6,7 +6,7 @@ import { Arrivals, arrivals } from '../../src/bus/arrivals.ts'
 import { Slice } from '../../src/bus/time-slices.ts'
 import { TurnShare } from '../../src/bus/turn-share.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createDeliveryTurn } from '../../src/server/delivery/delivery-turn.ts'
 import { noteArrivals } from '../../src/server/http/open-sockets.ts'
 

@@ -3,9 +3,9 @@ import { expect, it } from 'vitest'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { SliceTimers } from '../../src/bus/time-slices.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
-const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
+const START = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
 const PART_BYTES = 1_000_000
 
 /** A bus whose subscribers' queues have room for two changes, each of a part of its own. */

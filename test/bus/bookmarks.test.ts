@@ -7,14 +7,14 @@ import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
 import { formatCursor, INDEX_AFTER_ALL, parseCursor } from '../../src/changes/cursor.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
-const cursorAt = (commit: number, index: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), index)
+const cursorAt = (commit: number, index: number) => formatCursor(PLAIN_ORIGIN, toLsn(BigInt(commit)), index)
 
 /** A process that has begun again, and reads once more what the one before it had handed on already. */
 function openBehind() {
   const bus = createMemoryBus()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(1_000n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(1_000n) })
   const publish = (commit: number) => {
     const transaction = plainTransaction(commit)
     const changes = [plainChange({ model: 'User', action: 'INSERT', index: 0, transaction, key: { id: 1 } })]
@@ -66,7 +66,7 @@ it.each([
   ['the stream that is waited for', false],
 ])('one that takes nothing of %s is to come back where it began, not before', async (_, isThere) => {
   const bus = createMemoryBus({ queueLengthMax: 1, log: { bytesMax: 0 } })
-  const start = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(1_000n) }
+  const start = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(1_000n) }
   if (isThere) bus.open(start)
   const slow = bus.subscribe({ model: 'User' })
   if (!isThere) bus.open(start)
@@ -109,7 +109,7 @@ it('whenever it is taken, also as the log is trimmed or within a transaction, it
       async (steps, keep) => {
         const log = { bytesMax: keep * PART_BYTES, ageMaxMs: 1e9, monotonicMs: () => 0 }
         const bus = createMemoryBus({ log })
-        bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+        bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
         const { pull } = bus.subscribe({ model: 'User' })
         const written: AnyChange[] = []
         const bookmarks: { readonly cursor: string; readonly seen: number }[] = []

@@ -12,7 +12,7 @@ import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { isRowcastError } from '../../src/errors.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const User = buildModel([buildField('n', 'Int')], { name: 'User' })
 /** What one of the filters takes. */
@@ -26,7 +26,7 @@ function openBus(serverLsn = toLsn(1n)) {
   let judged = 0
   const timers = { soon: (run: () => void) => void due.push(run), later: () => {}, nowMs: () => nowMs }
   const bus = createMemoryBus({ models: { User }, timers })
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn })
   /** Takes long, and matches every change but each third. */
   const costly = (): ChangeFilter => {
     const filter = createChangeFilter({

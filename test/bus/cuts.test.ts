@@ -5,15 +5,15 @@ import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const RESYNC = { code: 'RESYNC_REQUIRED' }
-const cursorAt = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), 0)
+const cursorAt = (commit: number) => formatCursor(PLAIN_ORIGIN, toLsn(BigInt(commit)), 0)
 
 /** A process that reads again what its slot retains: from 10 on, while the server is at 1,000. */
 function openBus(floor = 10): ChangeBus {
   const bus = createMemoryBus()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(BigInt(floor)), serverLsn: toLsn(1_000n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(BigInt(floor)), serverLsn: toLsn(1_000n) })
   return bus
 }
 
@@ -52,7 +52,7 @@ describe('a cut ends', () => {
 
   it('a live subscription that began before nothing was missing any more', async () => {
     const bus = createMemoryBus()
-    bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
+    bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
     publish(bus, 100)
     const users = bus.subscribe({ model: 'User' })
     cut(bus)
@@ -72,7 +72,7 @@ describe('a cut ends', () => {
 describe('a cut leaves alone', () => {
   it('a live subscription that began when nothing was missing any more', async () => {
     const bus = createMemoryBus()
-    bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
+    bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
     publish(bus, 400)
     const users = bus.subscribe({ model: 'User' })
     cut(bus)

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { BusSubscription } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 /** What the log reckons for a part of one change without bytes. */
 const PART_BYTES = 640
@@ -13,7 +13,7 @@ const BACKLOG = Array.from({ length: 50 }, (_, n) => n + 10)
 function openBus(readMax: number) {
   const bus = createMemoryBus({ log: { bytesMax: 4 * PART_BYTES, bytesReadMax: readMax * PART_BYTES } })
   const begin = (): void => {
-    bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(100n) })
+    bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(100n) })
     for (const commit of BACKLOG) {
       const transaction = plainTransaction(commit)
       const changes = [plainChange({ model: 'User', index: 0, transaction, key: { id: commit } })]

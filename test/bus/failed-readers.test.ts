@@ -11,11 +11,11 @@ import { isRowcastError, RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 import { failingOlderLog, partUnreadAt } from '../support/unread-part.ts'
 
-const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
-const BEFORE_ALL = formatCursor(PLAIN_EPOCH, toLsn(5n), 0)
+const START = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
+const BEFORE_ALL = formatCursor(PLAIN_ORIGIN, toLsn(5n), 0)
 
 function partOf(commit: number, count: number, model = 'User', isFinal = true): TransactionPart {
   const transaction = plainTransaction(commit)
@@ -28,7 +28,7 @@ function partOf(commit: number, count: number, model = 'User', isFinal = true): 
 const poisoned = (part: TransactionPart, offset: number): TransactionPart =>
   partUnreadAt(part, offset, new Error('These bytes are none.'))
 
-const cursorAt = (commit: number, index: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), index)
+const cursorAt = (commit: number, index: number) => formatCursor(PLAIN_ORIGIN, toLsn(BigInt(commit)), index)
 
 /** Reads to the end: indexes of the changes, and the end. */
 async function readAll(subscription: BusSubscription) {

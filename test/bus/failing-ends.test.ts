@@ -8,9 +8,9 @@ import { formatCursor } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 
-const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
+const START = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
 const LOST = new RowcastError('RESYNC_REQUIRED', 'Changes are missing.')
 
 const ENDS: Readonly<Record<string, (bus: ChangeBus, abort: () => void) => void>> = {
@@ -74,7 +74,7 @@ it('whoever listens to messages after the end is ended at once, with a typed err
   await expect(hub.listen({}).next()).rejects.toMatchObject({ code: 'SERVER_STOPPING' })
 })
 
-const BEFORE_ALL = formatCursor(PLAIN_EPOCH, toLsn(5n), 0)
+const BEFORE_ALL = formatCursor(PLAIN_ORIGIN, toLsn(5n), 0)
 const LATER = { ...START, floorLsn: toLsn(100n), serverLsn: toLsn(200n) }
 const DECISIONS: Readonly<Record<string, (bus: ChangeBus, subscribe: () => void) => void>> = {
   'the first stream'(bus, subscribe) {

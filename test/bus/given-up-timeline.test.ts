@@ -4,16 +4,16 @@ import { AFTER_EARLIEST, type InProcessBus } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
-const PROMOTED = { ...PLAIN_EPOCH, timeline: PLAIN_EPOCH.timeline + 1 }
+const PROMOTED = { ...PLAIN_ORIGIN, timeline: PLAIN_ORIGIN.timeline + 1 }
 
 /** The process began at 1,000 and has read up to 10; the standby's own timeline begins at `shared`. */
 function failOver(shared: bigint) {
   const bus = createMemoryBus()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(1_000n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(1_000n) })
   const before = bus.subscribe({ model: 'User' })
-  const resumed = bus.subscribe({ model: 'User', after: formatCursor(PLAIN_EPOCH, toLsn(500n), 0) })
+  const resumed = bus.subscribe({ model: 'User', after: formatCursor(PLAIN_ORIGIN, toLsn(500n), 0) })
   bus.open({ ...PROMOTED, isFirst: false, ...promotedAt(shared), floorLsn: toLsn(10n) })
   const after = bus.subscribe({ model: 'User' })
   return { before, resumed, after, publish: (commit: number) => publishTo(bus, commit) }
@@ -54,7 +54,7 @@ it('whoever did not goes on', async () => {
 
 it('a gap on the timeline that was given up ends no cursor of the next one, and those from before it as ever', async () => {
   const bus = createMemoryBus()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
   const before = bus.history?.newestCursor
   bus.passed(toLsn(1_000n))
   bus.cut('User')
@@ -71,7 +71,7 @@ it('a gap on the timeline that was given up ends no cursor of the next one, and 
 
 it('what was visible of the timeline that was given up says nothing of what commits on the next one', () => {
   const bus = createMemoryBus()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
   bus.history?.earlier.reaches(toLsn(1_000n))
   bus.open({ ...PROMOTED, isFirst: false, ...promotedAt(300n) })
   expect(bus.cursorBefore(seeingUpTo(0n))).not.toBeNull()
@@ -83,7 +83,7 @@ it('what was visible of the timeline that was given up says nothing of what comm
 
 it('ids that the server before had given are no bound for one that has taken over', () => {
   const bus = createMemoryBus()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(100n), serverLsn: toLsn(100n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(100n), serverLsn: toLsn(100n) })
   bus.history?.earlier.ask(1_000n)
   bus.open({ ...PROMOTED, isFirst: false, ...promotedAt(300n) })
   expect(bus.history?.earlier.isUnasked).toBe(true)

@@ -41,10 +41,10 @@ describe('what is kept', () => {
 
 const PROGRAM = `
   import { createMemoryBus } from './src/bus/memory-bus.ts'
-  import { PLAIN_EPOCH, plainChange, plainTransaction } from './test/support/plain-change.ts'
+  import { PLAIN_ORIGIN, plainChange, plainTransaction } from './test/support/plain-change.ts'
   import { toLsn } from './src/wire/lsn.ts'
   const bus = createMemoryBus()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   const old = bus.subscribe({ model: 'User', after: 'earliest' })
   for (let commit = 10; commit < 60_010; commit += 1) {
     const transaction = plainTransaction(commit)

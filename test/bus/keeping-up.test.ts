@@ -4,9 +4,9 @@ import type { BusSubscription, Delivery } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { ChangeAction, TransactionPart } from '../../src/changes/change.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
-const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
+const START = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
 /** What one change of these takes in a queue. */
 const HELD_BYTES = 288
 

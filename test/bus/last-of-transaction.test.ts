@@ -17,7 +17,7 @@ import type { Message } from '../../src/pgoutput/messages.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel, buildRelation, buildTuple } from '../support/catalog-builder.ts'
 import { text } from '../support/message-builder.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 
 const NAMES = ['User', 'Post'] as const
 const MODELS = NAMES.map((name) => buildModel([buildField('id', 'Int')], { name, table: name }))
@@ -139,7 +139,7 @@ class World {
     this.#bus = bus
     const registry = createRelationRegistry({ catalog: { enums: {} }, models: MODELS })
     this.#assembler = createTransactionAssembler(registry, { partChangesMax })
-    bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+    bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
     for (const place of NAMES.keys()) this.#relate(place)
   }
 
@@ -168,8 +168,8 @@ class World {
 
   break(): void {
     this.#message = 0
-    this.#assembler.reset(PLAIN_EPOCH)
-    this.#bus.open({ ...PLAIN_EPOCH, isFirst: false, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+    this.#assembler.reset(PLAIN_ORIGIN)
+    this.#bus.open({ ...PLAIN_ORIGIN, isFirst: false, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   }
 
   alter(place: number): void {

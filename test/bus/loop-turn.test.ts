@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { LoopTurn } from '../../src/bus/loop-turn.ts'
 import { TurnShare } from '../../src/bus/turn-share.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createDeliveryTurn } from '../../src/server/delivery/delivery-turn.ts'
 
 const guard = createGuard(silentLogger)

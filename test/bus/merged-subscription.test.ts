@@ -17,7 +17,7 @@ import type { AnyChange, ChangeAction } from '../../src/changes/change.ts'
 import { isRowcastError, RowcastError } from '../../src/errors.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const NAMES = ['User', 'Post', 'Tag'] as const
 const SPECS = Object.fromEntries(
@@ -106,7 +106,7 @@ it('gives whole transactions in commit order, whoever reads how', async () => {
       fc.integer({ min: 1, max: 6 }),
       async (transactions, steps, queueLengthMax) => {
         const bus = createMemoryBus({ models: SPECS, queueLengthMax })
-        bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+        bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
         const published: AnyChange[] = []
         const consumers: Consumer[] = []
         const parts = transactions.flatMap((each, at) => {
@@ -185,7 +185,7 @@ it('gives whole transactions in commit order, whoever reads how', async () => {
 
 function openBus() {
   const bus = createMemoryBus({ models: SPECS })
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   const publish = (commit: number, isFinal: boolean, ...models: readonly string[]) => {
     const info = plainTransaction(commit)
     const changes = models.map((model, index) => plainChange({ transaction: info, index, model }))
@@ -240,7 +240,7 @@ it('ends with the cursor of how far its models were, where nothing that came is 
   const merged = mergeDeliveries(['User', 'Post'], (model) => bus.subscribe({ model }), undefined)
   const waiting = merged.next()
   // Before the first stream there was no position.
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   publish(10, 'User')
   expect((await waiting).value?.transaction.xid).toBe(10)
   const asked = merged.next()
@@ -319,7 +319,7 @@ it('ends with a cursor also where it began before the first stream and nothing c
   const bus = createMemoryBus({ models: SPECS })
   const merged = mergeDeliveries(['User', 'Post'], (model) => bus.subscribe({ model }), undefined)
   const waiting = merged.next()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   await turn()
   bus.stop(serverStopping)
   const error: unknown = await waiting.catch((thrown: unknown) => thrown)

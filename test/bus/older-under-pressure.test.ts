@@ -7,9 +7,9 @@ import type { SliceTimers } from '../../src/bus/time-slices.ts'
 import type { TransactionPart } from '../../src/changes/change.ts'
 import { comparePositions } from '../../src/changes/cursor.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
-const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
+const START = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
 /** What one change of these takes in a queue. */
 const HELD_BYTES = 288
 /** Parts that one step reads. */

@@ -12,11 +12,11 @@ import { RowcastError } from '../../src/errors.ts'
 import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import type { StreamStart } from '../../src/source/watch/session-start.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 import { seeing } from '../support/seeing.ts'
 
-const start = (floor: number, server: number, epoch = PLAIN_EPOCH): StreamStart => ({
-  ...epoch,
+const start = (floor: number, server: number, origin = PLAIN_ORIGIN): StreamStart => ({
+  ...origin,
   isFirst: true,
   floorLsn: toLsn(BigInt(floor)),
   serverLsn: toLsn(BigInt(server)),
@@ -25,8 +25,8 @@ const start = (floor: number, server: number, epoch = PLAIN_EPOCH): StreamStart 
 /** What the log reckons for a part of one change without bytes. */
 const SMALL_PART_BYTES = 640
 
-const cursorAt = (commit: number, index: number, epoch = PLAIN_EPOCH) =>
-  formatCursor(epoch, toLsn(BigInt(commit)), index)
+const cursorAt = (commit: number, index: number, origin = PLAIN_ORIGIN) =>
+  formatCursor(origin, toLsn(BigInt(commit)), index)
 
 function transactionOf(
   commit: number,
@@ -136,7 +136,7 @@ describe('resuming with a cursor', () => {
 
   it.each([
     ['from another database', cursorAt(10, 0, { systemId: '1', timeline: 1 }), 'another database'],
-    ['from another timeline', cursorAt(10, 0, { ...PLAIN_EPOCH, timeline: 2 }), 'another timeline'],
+    ['from another timeline', cursorAt(10, 0, { ...PLAIN_ORIGIN, timeline: 2 }), 'another timeline'],
     ['older than the log', cursorAt(4, 0), 'older than what is retained'],
     ['ahead of the database', cursorAt(99, 0), 'restored or has failed over'],
   ])('is refused for a cursor %s', async (_case, after, reason) => {
@@ -166,9 +166,9 @@ describe('resuming with a cursor', () => {
     const bus = createMemoryBus()
     bus.open(start(1, 1))
     publish(bus, transactionOf(10, ['User']))
-    const promoted = { ...PLAIN_EPOCH, timeline: 2 }
+    const promoted = { ...PLAIN_ORIGIN, timeline: 2 }
     bus.open({ ...start(11, 15, promoted), isFirst: false })
-    const transaction = plainTransaction(20, { epoch: promoted })
+    const transaction = plainTransaction(20, { origin: promoted })
     publish(bus, [plainChange({ transaction })])
     expect(places(await take(bus.subscribe({ model: 'User', after: cursorAt(10, 0) }), 1))).toEqual([
       [20, 0, true],

@@ -15,7 +15,7 @@ import { comparePositions } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const PLAIN: Way = { isConflating: false, isFiltering: false, isEager: false, account: 0 }
 const MODELS = ['User', 'Post', 'Tag'] as const
@@ -218,7 +218,7 @@ class World {
         },
       },
     })
-    this.bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+    this.bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   }
 
   publish(rows: readonly (readonly [number, number])[], cut: number): void {

@@ -5,10 +5,10 @@ import { expect, it } from 'vitest'
 
 const PROGRAM = `
   import { createMemoryBus } from './src/bus/memory-bus.ts'
-  import { PLAIN_EPOCH, plainChange, plainTransaction } from './test/support/plain-change.ts'
+  import { PLAIN_ORIGIN, plainChange, plainTransaction } from './test/support/plain-change.ts'
   import { toLsn } from './src/wire/lsn.ts'
   const bus = createMemoryBus({ log: { bytesMax: 2_000_000 } })
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   const paused = Array.from({ length: 5 }, () => bus.subscribe({ model: 'User' }))
   let most = 0
   for (let commit = 10; commit < 1_510; commit += 1) {

@@ -6,15 +6,15 @@ import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
-const cursorAt = (commit: number, index: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), index)
+const cursorAt = (commit: number, index: number) => formatCursor(PLAIN_ORIGIN, toLsn(BigInt(commit)), index)
 const errorOf = (cursor: string | null) =>
   new RowcastError('SERVER_STOPPING', 'The server is stopping.', { details: { cursor } })
 
 function openBus() {
   const bus = createMemoryBus()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   const publish = (commit: number, count: number, isFinal = true, from = 0, model = 'User') => {
     const transaction = plainTransaction(commit)
     const changes = Array.from({ length: count }, (_, index) =>
@@ -98,7 +98,7 @@ describe('a signal that outlives its subscriptions', () => {
     const listeners = () => getEventListeners(signal, 'abort').length
     publish(10, 1)
     const open = bus.subscribe({ model: 'User', signal })
-    const afterwards = formatCursor({ ...PLAIN_EPOCH, timeline: 7 }, toLsn(10n), 0)
+    const afterwards = formatCursor({ ...PLAIN_ORIGIN, timeline: 7 }, toLsn(10n), 0)
     for (let times = 0; times < 3; times += 1) bus.subscribe({ model: 'User', after: afterwards, signal })
     expect(listeners()).toBe(1)
     await open.return()

@@ -24,9 +24,9 @@ export class Timelines {
 
   /** A cursor with its position in that order, whichever of the timelines that share it it names. */
   straighten(text: string): string {
-    const { epoch, position } = parseCursor(text)
-    const isNew = epoch.timeline === this.#fork?.timeline
+    const { origin, position } = parseCursor(text)
+    const isNew = origin.timeline === this.#fork?.timeline
     const lsn = isNew ? this.place(position.commitLsn) : position.commitLsn
-    return formatCursor({ ...epoch, timeline: 1 }, lsn, position.index)
+    return formatCursor({ ...origin, timeline: 1 }, lsn, position.index)
   }
 }

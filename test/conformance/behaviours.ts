@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { AnyChange } from '../../src/changes/change.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 import { type SseSubscription, subscribeSse } from '../support/sse-client.ts'
 import { createWsClient, type WsClient, type WsSubscription } from '../support/ws-client.ts'
 import {
@@ -213,7 +213,7 @@ export function describeConformance(kind: ConformanceKind): void {
 
     it('ends with RESYNC_REQUIRED where changes may be missing', async () => {
       const results = await begin('subscription ($after: Cursor) { userChanged(after: $after) { action } }', {
-        after: formatCursor(PLAIN_EPOCH, toLsn(5n), 0),
+        after: formatCursor(PLAIN_ORIGIN, toLsn(5n), 0),
       })
       expect(await codeOf(results)).toBe('RESYNC_REQUIRED')
     })

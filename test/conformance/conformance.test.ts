@@ -7,7 +7,7 @@ import { addChanges, changeResolvers, changeTypeDefs } from '../../src/graphql/k
 import { RowcastPlugin } from '../../src/graphql/plugin/rowcast-plugin.ts'
 import { pothosDatamodel } from '../../src/graphql/pothos-datamodel.ts'
 import { buildServiceSchema } from '../../src/graphql/service-schema.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createServer } from '../../src/server/create-server.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { createRecordingPrisma } from '../graphql/recording-prisma.ts'

@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer'
 import { connect, type Socket } from 'node:net'
 import { buildSchema } from 'graphql'
-import type { LogFields, Logger } from '../../src/log.ts'
+import type { LogFields, Logger } from '../../src/logger.ts'
 import { createServer, type RowcastServer } from '../../src/server/create-server.ts'
 import type { Target } from './targets.ts'
 

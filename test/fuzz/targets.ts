@@ -62,8 +62,8 @@ function cursor(bytes: Buffer): void {
   const text = bytes.toString('latin1')
   const parsed = answers(() => parseCursor(text))
   if (parsed === null) return
-  const { epoch, position, isPartial } = parsed
-  const again = formatCursor(epoch, position.commitLsn, position.index)
+  const { origin, position, isPartial } = parsed
+  const again = formatCursor(origin, position.commitLsn, position.index)
   const same = isPartial === true ? partialCursorOf(again) : again
   if (same !== text.toLowerCase() && same !== text) throw new Error(`${text} is written as ${same}`)
 }

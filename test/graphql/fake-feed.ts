@@ -9,7 +9,7 @@ import type { AnyChange, TransactionInfo, TransactionPart } from '../../src/chan
 import { formatCursor } from '../../src/changes/cursor.ts'
 import type { ChangeFeed } from '../../src/graphql/change-feed.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 import { partUnreadAt } from '../support/unread-part.ts'
 
 /** A feed and what a test does with it. */
@@ -59,7 +59,7 @@ export function createFakeFeed(
     catalog,
     requests,
     open(floor = 1n) {
-      bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(floor), serverLsn: toLsn(floor) })
+      bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(floor), serverLsn: toLsn(floor) })
     },
     get returned() {
       return returned
@@ -89,7 +89,7 @@ export function createFakeFeed(
     commitAt: (commit, ...changes) => bus.publish(partOf(plainTransaction(commit), changes)),
     stop: (endOf) => bus.stop(endOf),
     hold: (models) => bus.hold(models),
-    changeCursor: () => Promise.resolve(formatCursor(PLAIN_EPOCH, transaction.commitLsn, 0)),
+    changeCursor: () => Promise.resolve(formatCursor(PLAIN_ORIGIN, transaction.commitLsn, 0)),
     whenVisible: () => Promise.resolve(),
     hasOldImages: () => hasOldImages,
     close: (error) => bus.close(error),

@@ -21,7 +21,7 @@ import { createMetrics, type MetricsSource } from '../../src/observe/metrics.ts'
 import type { SourceStatus } from '../../src/source/replication-source.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const STATUS: SourceStatus = {
   ...{ state: 'streaming', isReady: true, isCatchingUp: false, slot: 'rowcast', publication: 'rowcast' },
@@ -52,7 +52,7 @@ const STATUS: SourceStatus = {
 function observeBus(options: MemoryBusOptions = {}) {
   const observers = new BusObservers()
   const bus = createMemoryBus({ models: blogCatalog.models, observers, ...options })
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   const source: MetricsSource = {
     models: ['User', 'Post'],
     status: () => ({

@@ -7,7 +7,7 @@ import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { TransactionPart } from '../../src/changes/change.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createBusTracer, createDeliveryTracer, loadTracer } from '../../src/observe/tracing.ts'
 import { plainChange, plainTransaction } from '../support/plain-change.ts'
 

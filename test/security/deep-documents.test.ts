@@ -38,7 +38,7 @@ const TABLE = {
 }
 const TRANSACTION = {
   ...{ xid: 1, commitLsn: toLsn(9n), committedAt: new Date(0) },
-  ...{ epoch: { systemId: '1', timeline: 1 }, metadata: null },
+  ...{ origin: { systemId: '1', timeline: 1 }, metadata: null },
 }
 
 it('in barriers', () => {

@@ -14,7 +14,7 @@ import { toLsn } from '../../src/wire/lsn.ts'
 import { createFakeFeed, type FakeFeed } from '../graphql/fake-feed.ts'
 import { createRecordingPrisma } from '../graphql/recording-prisma.ts'
 import { type ServerFixture, startServer } from '../server/server-fixture.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 import { type Answer, STREAM_TRANSPORTS, type Stream } from './transports.ts'
 
 const ALL = `subscription ($after: Cursor, $where: UserWhere) {
@@ -98,7 +98,7 @@ async function openWorld({ context }: Cause): Promise<World> {
     limits: { payloadBytesMax: PAYLOAD_MAX, revalidateIntervalMs: 60_000 },
     context: context ?? (() => ({ context: {}, revalidate: () => session.isGood })),
   })
-  return { ...server, feed, session, before: formatCursor(PLAIN_EPOCH, toLsn(5n), 0) }
+  return { ...server, feed, session, before: formatCursor(PLAIN_ORIGIN, toLsn(5n), 0) }
 }
 
 interface End {

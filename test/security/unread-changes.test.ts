@@ -10,7 +10,7 @@ import { toLsn } from '../../src/wire/lsn.ts'
 import { createFakeFeed } from '../graphql/fake-feed.ts'
 import { createRecordingPrisma } from '../graphql/recording-prisma.ts'
 import { startServer } from '../server/server-fixture.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 import { failingOlderLog } from '../support/unread-part.ts'
 import { type Answer, STREAM_TRANSPORTS, type Stream } from './transports.ts'
 
@@ -92,7 +92,7 @@ describe.each(STREAM_TRANSPORTS.map((transport) => [transport.name, transport] a
         models: { User: {}, Team: {} },
       })
       const { url, logged } = await startServer({ schema })
-      const after = formatCursor(PLAIN_EPOCH, toLsn(5n), 0)
+      const after = formatCursor(PLAIN_ORIGIN, toLsn(5n), 0)
       const beside = await transport.open(url, 'subscription { teamChanged { new { name } } }')
       const open = () => transport.open(url, USERS, { variables: { after } })
       // Several: two might be asked to come back at the same time.
@@ -103,7 +103,7 @@ describe.each(STREAM_TRANSPORTS.map((transport) => [transport.name, transport] a
         expect(all[index]?.emails).toEqual(['before'])
         expect(end).toMatchObject({
           ...{ code: 'MODEL_UNAVAILABLE', retryAfterMs: expect.any(Number), hint: expect.any(String) },
-          ...{ cursor: formatCursor(PLAIN_EPOCH, toLsn(10n), 0), id: expect.any(String) },
+          ...{ cursor: formatCursor(PLAIN_ORIGIN, toLsn(10n), 0), id: expect.any(String) },
         })
       }
       expect(new Set(ends.map(({ id }) => id)).size).toBe(1)

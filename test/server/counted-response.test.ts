@@ -5,7 +5,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { countResponses } from '../../src/server/limits/counted-response.ts'
 import { SocketBudget } from '../../src/server/limits/socket-budget.ts'
 

@@ -1,6 +1,6 @@
 /** The server's routes, health, listening and end, on a real socket. */
 import { expect, test } from 'vitest'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createServer } from '../../src/server/create-server.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 import { createWsClient } from '../support/ws-client.ts'

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { setAudience } from '../../src/graphql/audience.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createDeliveries } from '../../src/server/delivery/deliveries.ts'
 
 test('a subscription whose variables are nested too deeply is ended, and not only refused', async () => {

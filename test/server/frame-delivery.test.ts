@@ -7,7 +7,7 @@ import type { AnyChange } from '../../src/changes/change.ts'
 import type { ChangeFeed } from '../../src/graphql/change-feed.ts'
 import { buildServiceSchema } from '../../src/graphql/service-schema.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createDeliveries } from '../../src/server/delivery/deliveries.ts'
 import { createDeliveryTurn } from '../../src/server/delivery/delivery-turn.ts'
 import { createFrameBatch } from '../../src/server/delivery/frame-batch.ts'
@@ -18,7 +18,7 @@ import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { createRecordingPrisma } from '../graphql/recording-prisma.ts'
 import { createDeferred } from '../support/deferred.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 import { createFrameSocket, type FrameSocket } from './frame-socket.ts'
 
 const guard = createGuard(silentLogger)
@@ -34,7 +34,7 @@ function post(title: string, more: Partial<AnyChange> = {}): Partial<AnyChange> 
 /** A feed on a bus of its own that keeps a log. */
 function createFeed(queueLengthMax: number | undefined) {
   const bus = createMemoryBus({ models: blogCatalog.models, queueLengthMax })
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   let commitLsn = 1
   let live = 0
   const feed: ChangeFeed = {

@@ -3,7 +3,7 @@ import { buildSchema, GraphQLError, parse } from 'graphql'
 import { expect, test } from 'vitest'
 import { Match, Offer } from '../../src/bus/match.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createDeliveryGroups } from '../../src/server/delivery/delivery-group.ts'
 import { plainChange } from '../support/plain-change.ts'
 

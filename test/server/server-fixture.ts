@@ -1,6 +1,6 @@
 /** A server on a free port over the tick schema, gone at the end of the test. */
 import { onTestFinished, vi } from 'vitest'
-import type { LogFields, Logger } from '../../src/log.ts'
+import type { LogFields, Logger } from '../../src/logger.ts'
 import { createServer, type RowcastServer, type ServerOptions } from '../../src/server/create-server.ts'
 import { buildTickSchema, createTickSource, type TickSource } from './tick-schema.ts'
 

@@ -3,7 +3,7 @@ import { GraphQLError } from 'graphql'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createSessionKeeper } from '../../src/server/session/session-keeper.ts'
 
 function createKeeper() {

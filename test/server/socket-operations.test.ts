@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { type Operation, SocketOperations } from '../../src/server/websocket/socket-operations.ts'
 import { createDeferred, type Deferred } from '../support/deferred.ts'
 

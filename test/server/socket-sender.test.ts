@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { SocketReading } from '../../src/server/limits/socket-reading.ts'
 import { createSocketSender } from '../../src/server/websocket/socket-sender.ts'
 

@@ -1,7 +1,7 @@
 /** The handlers in an Express application that parses bodies itself, as many do. */
 import express from 'express'
 import type { GraphQLSchema } from 'graphql'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { createHandlers } from '../../src/server/create-server.ts'
 import type { ConformanceTarget } from '../conformance/target.ts'
 import { viewerContext } from '../conformance/viewer-context.ts'

@@ -11,7 +11,7 @@ import { HeldPages } from '../../src/sets/held-pages.ts'
 import { PageSizes } from '../../src/sets/page-sizes.ts'
 import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 
 const UNREADABLE = new RowcastError('MODEL_UNAVAILABLE', 'Its changes cannot be read.')
 const ENDS: Readonly<Record<string, (bus: ChangeBus) => void>> = {
@@ -22,7 +22,7 @@ const ENDS: Readonly<Record<string, (bus: ChangeBus) => void>> = {
 /** Two rows, in a page each. */
 function twoRows() {
   const bus = createMemoryBus()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
   bus.passed(toLsn(500n))
   const rows = new FirstRows({
     changeCursor: async () => bus.cursorBefore(SEES_ALL) ?? '',

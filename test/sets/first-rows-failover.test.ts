@@ -7,14 +7,14 @@ import { HeldPages } from '../../src/sets/held-pages.ts'
 import { PageSizes } from '../../src/sets/page-sizes.ts'
 import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 
-const PROMOTED = { ...PLAIN_EPOCH, timeline: PLAIN_EPOCH.timeline + 1 }
+const PROMOTED = { ...PLAIN_ORIGIN, timeline: PLAIN_ORIGIN.timeline + 1 }
 const [floorLsn, serverLsn] = [toLsn(10n), toLsn(10n)]
 
 it('ends, though nothing has come of the new server', async () => {
   const bus = createMemoryBus()
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn, serverLsn })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn, serverLsn })
   bus.passed(toLsn(300n))
   const rows = new FirstRows({
     changeCursor: async () => bus.cursorBefore(SEES_ALL) ?? '',

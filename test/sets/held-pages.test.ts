@@ -14,7 +14,7 @@ import { firstRowsOf } from '../../src/sets/related-first-rows.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { createFakeFeed } from '../graphql/fake-feed.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 
 const ROWS = 100_000
 const ROW_BYTES = 100
@@ -155,7 +155,7 @@ it('rows that are more than a page make room for others, and nobody has to go fo
   const asked = {
     live,
     ordinal,
-    cursor: formatCursor(PLAIN_EPOCH, toLsn(1n), 0),
+    cursor: formatCursor(PLAIN_ORIGIN, toLsn(1n), 0),
     keyOf: (row: AnyRow) => row,
   }
   const rows = firstRowsOf(reading, { ...asked, holder: holder('newcomer') })

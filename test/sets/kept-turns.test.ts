@@ -5,14 +5,14 @@ import type { KeptState } from '../../src/sets/kept-parts.ts'
 import { KeptSet } from '../../src/sets/kept-set.ts'
 import { UntakenPatches } from '../../src/sets/untaken-patches.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 
 const CHANGES = 100
 const lsnOf = (commit: number) => toLsn(BigInt(commit))
 const delivery = (commit: number) => ({
   change: {
-    ...{ action: 'TRUNCATE', index: 0, cursor: formatCursor(PLAIN_EPOCH, lsnOf(commit), 0) },
-    transaction: { epoch: PLAIN_EPOCH, commitLsn: lsnOf(commit), xid: commit },
+    ...{ action: 'TRUNCATE', index: 0, cursor: formatCursor(PLAIN_ORIGIN, lsnOf(commit), 0) },
+    transaction: { epoch: PLAIN_ORIGIN, commitLsn: lsnOf(commit), xid: commit },
   },
   isLastOfTransaction: true,
 })
@@ -22,7 +22,7 @@ function open(turns: { readonly isOver: boolean; wait(): Promise<void> | null },
   const waiting = Array.from({ length: CHANGES }, (_, n) => delivery(10 + n))
   let count = 0
   const set = new KeptSet<number, number, KeptState<number>>({
-    changeCursor: async () => formatCursor(PLAIN_EPOCH, lsnOf(1), 0),
+    changeCursor: async () => formatCursor(PLAIN_ORIGIN, lsnOf(1), 0),
     subscribe: () => [
       {
         pull: { take: () => waiting.shift(), isEnded: false, reader: null, bookmark: () => null },

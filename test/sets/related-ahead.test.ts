@@ -5,12 +5,12 @@ import { cannotGoOn } from '../../src/bus/resync-required.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import type { ReadRows } from '../../src/sets/key-set.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 import { relatedBlog } from '../support/related-blog.ts'
 
-const cursorAt = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
+const cursorAt = (commit: number) => formatCursor(PLAIN_ORIGIN, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
 const opened = (server: number) => ({
-  ...PLAIN_EPOCH,
+  ...PLAIN_ORIGIN,
   ...{ isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(BigInt(server)) },
 })
 const readUsers: ReadRows = async ({ model }) => (model.name === 'User' ? [{ id: 'ada', role: 'ADMIN' }] : [])
@@ -30,7 +30,7 @@ it('has nothing from before its cursor, where a slot catches up', async () => {
 it('has nothing twice of a transaction within which it goes on, and which is still to come', async () => {
   const { bus, subscribe, commit } = relatedBlog(readUsers)
   bus.open(opened(100))
-  const next = subscribe({ after: formatCursor(PLAIN_EPOCH, toLsn(50n), 0) }).next()
+  const next = subscribe({ after: formatCursor(PLAIN_ORIGIN, toLsn(50n), 0) }).next()
   for (let left = 20; left > 0; left -= 1) await turn()
   commit(50, posted(1), posted(2))
   expect((await next).value).toMatchObject({ change: { new: { id: 2 } } })

@@ -7,7 +7,7 @@ import { allSetsOf } from '../../src/bus/filter/condition.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { AnyChange, AnyRow } from '../../src/changes/change.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { isRequested, type RowRequest } from '../../src/sets/related-rows.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
@@ -15,7 +15,7 @@ import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { heldRows } from '../support/held-rows.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const { Post: post } = blogCatalog.models
 if (post === undefined) throw new Error('The blog has posts.')
@@ -48,7 +48,7 @@ async function firstRows(
   })
   const filter = parseChangeFilter(model, blogCatalog, { where }, { relations: {} })
   if (filter?.where == null) throw new Error('It has a condition.')
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(100n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(100n) })
   const setModels = new Set(allSetsOf(filter.where).map((set) => set.model.name))
   const posts = bus.subscribeRelated({ model, filter, setModels, asksForRows: true, isInitial: true })
   const events: string[] = []

@@ -11,16 +11,16 @@ import { relatedDeliveries } from '../../src/sets/related-deliveries.ts'
 import { readRowsAt, type StreamTransaction } from '../../src/sets/rows-at.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 import { relatedBlog } from '../support/related-blog.ts'
 
 const { Post } = blogCatalog.models
 if (Post === undefined) throw new Error('The blog has posts.')
-const start = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) }
+const start = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) }
 const ADA = { id: 'ada', role: 'ADMIN' }
-const cursorAt = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
+const cursorAt = (commit: number) => formatCursor(PLAIN_ORIGIN, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
 
-const cursorOfChange = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), 0)
+const cursorOfChange = (commit: number) => formatCursor(PLAIN_ORIGIN, toLsn(BigInt(commit)), 0)
 
 const joined = (id: string) => ({ model: 'User', action: 'INSERT', old: null, new: { ...ADA, id } }) as const
 const readUsers: ReadRows = async ({ model }) => (model.name === 'User' ? [ADA] : [])

@@ -6,7 +6,7 @@ import { compileCondition } from '../../src/bus/filter/compile-condition.ts'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
 import type { AnyChange, AnyRow, TransactionPart } from '../../src/changes/change.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { RowWatch } from '../../src/sets/row-watch.ts'
 import { seeing } from '../support/seeing.ts'
 

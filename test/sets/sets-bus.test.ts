@@ -9,7 +9,7 @@ import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import type { Rights } from '../../src/sets/rights.ts'
 import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
@@ -17,13 +17,13 @@ import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { heldRows } from '../support/held-rows.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const model = buildModel([buildField('id', 'Int')])
 const catalog: ModelCatalog = { formatVersion: 1, models: { Thing: model }, enums: {}, joinTables: [] }
-const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(100n), mayRecall: true }
+const START = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(100n), mayRecall: true }
 const LOST = new RowcastError('RESYNC_REQUIRED', 'Changes are missing.')
-const cursorAt = (commit: number) => formatCursor(PLAIN_EPOCH, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
+const cursorAt = (commit: number) => formatCursor(PLAIN_ORIGIN, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
 
 function openBus() {
   const guard = createGuard(silentLogger)
@@ -108,7 +108,7 @@ it('a cursor from before the log goes on where the process before knew that noth
   const waiting = subscribe(cursorAt(5))
   publish(sets, 30)
   const models = new Map([['Thing', { commitLsn: toLsn(3n), index: INDEX_AFTER_ALL }]])
-  sets.lastChanges.recall({ origin: PLAIN_EPOCH, upTo: toLsn(10n), models })
+  sets.lastChanges.recall({ origin: PLAIN_ORIGIN, upTo: toLsn(10n), models })
   sets.lastChanges.endRecall()
   await settled()
   expect(waiting.taken).toEqual(['30'])

@@ -10,10 +10,10 @@ import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { createDeferred } from '../support/deferred.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 
 const [floorLsn, serverLsn] = [toLsn(10n), toLsn(10n)]
-const PROMOTED = { ...PLAIN_EPOCH, timeline: PLAIN_EPOCH.timeline + 1 }
+const PROMOTED = { ...PLAIN_ORIGIN, timeline: PLAIN_ORIGIN.timeline + 1 }
 
 it('nobody gets rows that are read for those who asked the server before', async () => {
   const bus = createMemoryBus()
@@ -31,7 +31,7 @@ it('nobody gets rows that are read for those who asked the server before', async
   const progress = follower
   const reader = new RelatedRowReader({ client, progress, turns, bytesOf: () => 0, monotonicMs, wait })
   const request = { model: buildModel([buildField('id', 'Int')]), keyed: null }
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn, serverLsn })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn, serverLsn })
   const first = reader.read(request, 5)
   await wait()
   const sharedLsn = toLsn(20n)

@@ -8,7 +8,7 @@ import type { AnyChange, AnyRow } from '../../src/changes/change.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { KeySet } from '../../src/sets/key-set.ts'
 import type { RowRequest } from '../../src/sets/related-rows.ts'
 import type { RelatedSubscription } from '../../src/sets/related-subscription.ts'
@@ -19,13 +19,13 @@ import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { heldRows } from '../support/held-rows.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const { Post } = blogCatalog.models
 if (Post === undefined) throw new Error('The blog has posts.')
 const post = Post
 const ADA = { id: 'ada', role: 'ADMIN' }
-const start = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) }
+const start = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) }
 
 type Written = Pick<AnyChange, 'model' | 'action' | 'old' | 'new'>
 
@@ -152,13 +152,13 @@ it('begins behind a gap with the oldest there is, as all others do', async () =>
 
 it('waits until it is known what a process before this one knew', async () => {
   const { bus, commit, subscribe } = blog()
-  const posts = subscribe(formatCursor(PLAIN_EPOCH, toLsn(5n), 0))
-  const failing = subscribe(formatCursor(PLAIN_EPOCH, toLsn(3n), 0))
+  const posts = subscribe(formatCursor(PLAIN_ORIGIN, toLsn(5n), 0))
+  const failing = subscribe(formatCursor(PLAIN_ORIGIN, toLsn(3n), 0))
   bus.open({ ...start, mayRecall: true })
   for (const each of [posts, failing]) expect(await outcome(each)).toBe('waits')
   const last = { commitLsn: toLsn(4n), index: 0 }
   bus.lastChanges.recall({
-    origin: PLAIN_EPOCH,
+    origin: PLAIN_ORIGIN,
     upTo: toLsn(10n),
     models: new Map([
       ['Post', last],
@@ -173,7 +173,7 @@ it('waits until it is known what a process before this one knew', async () => {
 
 it('shows nothing from behind a gap while it is not known yet that there is one', async () => {
   const { bus, commit, subscribe } = blog()
-  const posts = subscribe(formatCursor(PLAIN_EPOCH, toLsn(20n), 0))
+  const posts = subscribe(formatCursor(PLAIN_ORIGIN, toLsn(20n), 0))
   bus.open({ ...start, mayRecall: true })
   commit(50, [written('p2')])
   expect(await outcome(posts)).toBe('waits')

@@ -5,9 +5,9 @@ import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
 import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 
-const START = { ...PLAIN_EPOCH, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) }
+const START = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) }
 
 /** One whose clock stands still until it is looked at. */
 function openFollower() {

@@ -138,7 +138,7 @@ export abstract class FoldingClient<Event> {
   protected check(cursor: string, lsn = parseCursor(cursor).position.commitLsn as bigint): void {
     const { site, name, title, catalog } = this.parts
     const current = site.database
-    const { timeline } = parseCursor(cursor).epoch
+    const { timeline } = parseCursor(cursor).origin
     const { database = current } = site.servers.find((server) => server.database.timeline === timeline) ?? {}
     const difference = this.differenceAt(database, lsn)
     if (difference === null) return

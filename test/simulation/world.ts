@@ -2,7 +2,7 @@
 
 import type { Role } from '../../src/broker/broker-options.ts'
 import type { ModelCatalog, RelationSpec } from '../../src/catalog/model-catalog.ts'
-import type { Logger } from '../../src/log.ts'
+import type { Logger } from '../../src/logger.ts'
 import type { Random } from '../chaos/random.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { MemoryEngine, REAL_WORLD } from '../support/memory-broker/memory-engine.ts'

@@ -24,7 +24,7 @@ const barrier: Barrier = {
 }
 const TRANSACTION = {
   ...{ xid: 1, commitLsn: toLsn(9n), committedAt: new Date(0) },
-  epoch: { systemId: '1', timeline: 1 },
+  origin: { systemId: '1', timeline: 1 },
   metadata: null,
 }
 

@@ -18,7 +18,7 @@ import {
 } from '../../src/source/published/last-changes.ts'
 import { ConfirmCeiling } from '../../src/source/slot/confirm-ceiling.ts'
 import { type Lsn, toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const MODELS = ['User', 'Post', 'Tag'] as const
 type Model = (typeof MODELS)[number]
@@ -39,7 +39,7 @@ class Process {
   safe: Lsn
 
   constructor(confirmed: Lsn, timeline: number) {
-    const start = { ...PLAIN_EPOCH, timeline, isFirst: true, serverLsn: lsnOf(1_000_000), mayRecall: true }
+    const start = { ...PLAIN_ORIGIN, timeline, isFirst: true, serverLsn: lsnOf(1_000_000), mayRecall: true }
     const bounds = { bytesMax: 2_000, ageMaxMs: 1e9, monotonicMs: () => 0 }
     this.history = new History(
       { ...start, floorLsn: confirmed },
@@ -47,10 +47,10 @@ class Process {
     )
     this.ceiling.begin(confirmed)
     this.safe = confirmed
-    this.epoch = { systemId: PLAIN_EPOCH.systemId, timeline }
+    this.origin = { systemId: PLAIN_ORIGIN.systemId, timeline }
   }
 
-  readonly epoch: LastChanges['origin']
+  readonly origin: LastChanges['origin']
 
   read(record: WalRecord): void {
     const { at } = record
@@ -94,7 +94,7 @@ class Process {
     const models = MODELS.filter((model) => !this.#drifted.has(model) && !cut.includes(model))
     const lasts = describeLastChanges(
       { lastOf: (model) => this.history.lastOf(model), recall() {}, endRecall() {} },
-      { system: this.epoch, safeLsn: this.safe },
+      { system: this.origin, safeLsn: this.safe },
       models,
     )
     const sql = barrierSql({ published: new Map(), cut, cleanFrom: lsnOf(0), lasts }, 'slot')
@@ -103,7 +103,7 @@ class Process {
 
   /** Whether it goes on after the position; nobody subscribes to a model whose changes cannot be read. */
   accepts(model: Model, position: ChangePosition): boolean {
-    return !this.#drifted.has(model) && this.history.faultOf({ epoch: this.epoch, position }, model) === null
+    return !this.#drifted.has(model) && this.history.faultOf({ origin: this.origin, position }, model) === null
   }
 }
 
@@ -266,7 +266,7 @@ it('lets nobody go on from right where a gap begins that no barrier could say', 
 
 it('keeps nothing of models that there are not, whatever a message names', () => {
   const start = {
-    ...PLAIN_EPOCH,
+    ...PLAIN_ORIGIN,
     isFirst: true,
     mayRecall: true,
     floorLsn: lsnOf(100),
@@ -278,7 +278,7 @@ it('keeps nothing of models that there are not, whatever a message names', () =>
   const last = { commitLsn: lsnOf(50), index: 0 }
   for (const model of ['Tag', 'toString', 'Foreign']) {
     history.cut(model, null)
-    history.recall({ origin: PLAIN_EPOCH, upTo: lsnOf(100), models: new Map([[model, last]]) })
+    history.recall({ origin: PLAIN_ORIGIN, upTo: lsnOf(100), models: new Map([[model, last]]) })
   }
   const known = ['Tag', 'toString', 'Foreign'].map((model) => history.beginningOf(model) !== null)
   expect(known).toEqual([true, false, false])
@@ -291,7 +291,7 @@ it('keeps nothing of models that there are not, whatever a message names', () =>
 
 it('is understood as it was written, and not at all where it was not', () => {
   const known: LastChanges = {
-    ...{ origin: PLAIN_EPOCH, upTo: toLsn(2n ** 63n) },
+    ...{ origin: PLAIN_ORIGIN, upTo: toLsn(2n ** 63n) },
     models: new Map([['Tag', { commitLsn: toLsn(2n ** 62n), index: INDEX_AFTER_ALL }]]),
   }
   expect(parseLastChanges(JSON.parse(JSON.stringify(formatLastChanges(known))))).toEqual(known)

@@ -1,7 +1,7 @@
 /** Faults of our own in the middle of a stream: what they are called, and what is known afterwards of who got what. */
 import { expect, test } from 'vitest'
 import { RowcastError } from '../../src/errors.ts'
-import type { LogFields } from '../../src/log.ts'
+import type { LogFields } from '../../src/logger.ts'
 import { judgeContinuity } from '../../src/source/published/continuity.ts'
 import { createOwnFaults } from '../../src/source/session/own-faults.ts'
 import { isStillBefore, StreamTrace } from '../../src/source/session/session-trace.ts'

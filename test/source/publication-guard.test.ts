@@ -7,7 +7,7 @@ import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import type { EmittedMessage } from '../../src/changes/emitted-message.ts'
 import { RowcastError } from '../../src/errors.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import type { RunQuery } from '../../src/source/db/run-query.ts'
 import { barrierSql, parseBarrier } from '../../src/source/published/barrier-message.ts'
 import type { PublishedTable } from '../../src/source/published/published-tables.ts'
@@ -15,7 +15,7 @@ import type { FoundTable } from '../../src/source/setup/model-tables.ts'
 import { ConfirmCeiling } from '../../src/source/slot/confirm-ceiling.ts'
 import { PublicationGuard } from '../../src/source/watch/publication-guard.ts'
 import { LSN_ZERO, toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from '../support/plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const published: PublishedTable = {
   ...{ oid: 1, evidence: 'before', fileNode: 1, toastOid: 7, parts: [], rewriteMeans: 'nothing' },
@@ -55,8 +55,8 @@ function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before
 
 /** The message that a barrier's statement becomes in the stream. */
 function messageOf(text: string, lsn = toLsn(15n)): EmittedMessage {
-  const epoch = { systemId: '1', timeline: 1 }
-  const transaction = { xid: 1, commitLsn: lsn, committedAt: new Date(0), epoch, metadata: null }
+  const origin = { systemId: '1', timeline: 1 }
+  const transaction = { xid: 1, commitLsn: lsn, committedAt: new Date(0), origin, metadata: null }
   const content = new TextEncoder().encode(/'(\{.*\})'/.exec(text)?.[1] ?? '')
   return { prefix: 'rowcast', content, lsn, transaction, index: 0 }
 }
@@ -213,7 +213,7 @@ it.each([
         ...{ onCut: (model, cut) => bus.cut(model, cut), lastChanges: bus.lastChanges },
       },
     })
-    bus.open({ ...PLAIN_EPOCH, isFirst: true, mayRecall: true, floorLsn: toLsn(10n), serverLsn: toLsn(90n) })
+    bus.open({ ...PLAIN_ORIGIN, isFirst: true, mayRecall: true, floorLsn: toLsn(10n), serverLsn: toLsn(90n) })
     guard.begin({
       ...{ found: found(now), known: null, isFresh: true },
       // Somebody still writes to the table, for hours.
@@ -262,7 +262,7 @@ it('who comes with a cursor of before waits for nobody whose end fails, and goes
       lastChanges: bus.lastChanges,
     },
   })
-  bus.open({ ...PLAIN_EPOCH, isFirst: true, mayRecall: true, floorLsn: toLsn(10n), serverLsn: toLsn(90n) })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, mayRecall: true, floorLsn: toLsn(10n), serverLsn: toLsn(90n) })
   const both = ['Tag', 'User'].flatMap((model) => found('after').map((table) => ({ ...table, model })))
   guard.begin({
     ...{ found: both, known: null, isFresh: true },
@@ -287,7 +287,7 @@ it('who comes with a cursor of before waits for nobody whose end fails, and goes
     expect(await idsOf(subscription)).toEqual({ got: [], code: 'RESYNC_REQUIRED' })
 })
 
-const cursorAt = (lsn: number): string => formatCursor(PLAIN_EPOCH, toLsn(BigInt(lsn)), 0)
+const cursorAt = (lsn: number): string => formatCursor(PLAIN_ORIGIN, toLsn(BigInt(lsn)), 0)
 
 /** What a subscription gets in the next turns, and the code it ends with. */
 async function idsOf(subscription: BusSubscription): Promise<{ got: unknown[]; code: string | null }> {

@@ -1,7 +1,7 @@
 /** Reading from PostgreSQL waits for those who read a large transaction: within bounds, and for nobody who is slow by itself. */
 import { expect, it } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { ReaderWait, type ReadLag } from '../../src/source/session/reader-wait.ts'
 import type { ReplicationConnection } from '../../src/wire/replication-connection.ts'
 import { plainTransaction } from '../support/plain-change.ts'

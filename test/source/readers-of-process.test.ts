@@ -1,7 +1,7 @@
 /** Two readers of one slot in one process: a module that was loaded again. */
 import { expect, test } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
-import type { Logger } from '../../src/log.ts'
+import type { Logger } from '../../src/logger.ts'
 import { createRowcast } from '../../src/rowcast.ts'
 import { countReader } from '../../src/source/session/readers-of-process.ts'
 

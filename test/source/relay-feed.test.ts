@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { StreamPosition } from '../../src/source/session/ack-state.ts'
 import { BlockedModels } from '../../src/source/session/blocked-models.ts'
 import { createRelayFeed } from '../../src/source/session/relay-feed.ts'

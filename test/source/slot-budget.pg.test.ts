@@ -1,7 +1,7 @@
 /** What the slot costs PostgreSQL: a budget that is kept, an idle slot that holds nothing, and a wait that ends. */
 import { describe, expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
-import type { Logger } from '../../src/log.ts'
+import type { Logger } from '../../src/logger.ts'
 import { createRowcast } from '../../src/rowcast.ts'
 import { withSqlClient } from '../../src/source/db/sql.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { RowcastError } from '../../src/errors.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import type { SetupGoal } from '../../src/source/setup/setup-goal.ts'
 import { NO_REMEDY, type SlotLostPolicy } from '../../src/source/slot/slot-remedy.ts'
 import { SlotRepair } from '../../src/source/slot/slot-repair.ts'

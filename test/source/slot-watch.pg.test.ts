@@ -1,7 +1,7 @@
 /** The watch on a real PostgreSQL: what it writes, when, with how few rights, and that it leaves nothing open. */
 import { describe, expect, it } from 'vitest'
 import { createGuard } from '../../src/guard.ts'
-import { silentLogger } from '../../src/log.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { HEARTBEAT_SQL, type SlotReading } from '../../src/source/db/heartbeat.ts'
 import { createSlotWatch } from '../../src/source/slot/slot-watch.ts'
 import { toLsn } from '../../src/wire/lsn.ts'

@@ -81,12 +81,12 @@ it('refuses a cursor whose changes the slot no longer has, or of another history
   await database.query(`INSERT INTO "Tag" (name) VALUES ('a')`)
   const [change] = await takeChanges(tags, 1)
   const cursor = parseCursor(change?.cursor ?? '')
-  const { epoch, position } = cursor
+  const { origin, position } = cursor
   const old = {
-    epoch,
+    origin,
     position: {
       ...position,
-      commitLsn: parseCursor(formatCursor(epoch, position.commitLsn, 0)).position.commitLsn,
+      commitLsn: parseCursor(formatCursor(origin, position.commitLsn, 0)).position.commitLsn,
     },
   }
   await live.rowcast.stop()
@@ -95,7 +95,7 @@ it('refuses a cursor whose changes the slot no longer has, or of another history
     code: 'RESYNC_REQUIRED',
     hint: expect.stringContaining('earliest'),
   })
-  const elsewhere = { epoch: { ...epoch, timeline: epoch.timeline + 1 }, position }
+  const elsewhere = { origin: { ...origin, timeline: origin.timeline + 1 }, position }
   await expect(look(database, { slot: slotOf(database), after: elsewhere })).rejects.toMatchObject({
     code: 'RESYNC_REQUIRED',
   })

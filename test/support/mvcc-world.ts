@@ -8,7 +8,7 @@ import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyChange, AnyRow } from '../../src/changes/change.ts'
 import type { Fence } from '../../src/sets/fence.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_EPOCH, plainChange, plainTransaction } from './plain-change.ts'
+import { PLAIN_ORIGIN, plainChange, plainTransaction } from './plain-change.ts'
 
 /** What a transaction does to one row; null where there is none. */
 interface Write {
@@ -59,7 +59,7 @@ export class MvccWorld {
     this.bus = createMemoryBus({ models: { Thing: model } })
     this.#pick = pick
     const lsn = toLsn(1_000n)
-    this.bus.open({ ...PLAIN_EPOCH, isFirst: true, floorLsn: lsn, serverLsn: lsn })
+    this.bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: lsn, serverLsn: lsn })
   }
 
   /** Something happens. */

@@ -5,7 +5,7 @@ import { ownCopy } from '../../src/graphql/policy/own-copy.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 /** The history of every plain change. */
-export const PLAIN_EPOCH: StreamOrigin = { systemId: '7000000000000000001', timeline: 1 }
+export const PLAIN_ORIGIN: StreamOrigin = { systemId: '7000000000000000001', timeline: 1 }
 
 /** A transaction that committed at this LSN; its xid is the same number. */
 export function plainTransaction(commitLsn: number, details: Partial<TransactionInfo> = {}): TransactionInfo {
@@ -13,7 +13,7 @@ export function plainTransaction(commitLsn: number, details: Partial<Transaction
     xid: commitLsn,
     commitLsn: toLsn(BigInt(commitLsn)),
     committedAt: new Date(0),
-    epoch: PLAIN_EPOCH,
+    origin: PLAIN_ORIGIN,
     metadata: null,
     ...details,
   }
@@ -35,7 +35,7 @@ export function plainChange(details: Partial<AnyChange> = {}): AnyChange {
     unavailable: [],
     oldKey: null,
     operation: { action: 'UPDATE', old: null, new: null },
-    cursor: formatCursor(transaction.epoch, transaction.commitLsn, index),
+    cursor: formatCursor(transaction.origin, transaction.commitLsn, index),
     // Rows of its own, as the bytes give them each time.
     fresh: () => ({
       ...change,

@@ -3,7 +3,7 @@
  * were of each kind, and how far behind the stream was, second by second. Bounded; kept while a page may ask.
  */
 import type { AnyChange, ChangeAction, ChangePosition } from '../../changes/change.ts'
-import { comparePositions, isSameEpoch } from '../../changes/cursor.ts'
+import { comparePositions, isSameOrigin } from '../../changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import type { SourceStatus } from '../../source/replication-source.ts'
@@ -175,7 +175,7 @@ class Log implements ActivityLog {
     for (let before = at - 1; before >= 0; before -= 1) {
       const logged = (this.#changes[before] as LoggedChange).change
       // Positions of two databases do not compare.
-      if (!isSameEpoch(logged.transaction.epoch, change.transaction.epoch)) continue
+      if (!isSameOrigin(logged.transaction.origin, change.transaction.origin)) continue
       if (comparePositions(positionOf(logged), position) <= 0) break
       at = before
     }

@@ -5,7 +5,7 @@
  */
 import { TurnShare } from '../../bus/turn-share.ts'
 import { createGuard } from '../../guard.ts'
-import { silentLogger } from '../../log.ts'
+import { silentLogger } from '../../logger.ts'
 
 /** What it runs settles promises, and throws nothing. */
 const guard = createGuard(silentLogger)

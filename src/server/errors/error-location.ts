@@ -14,7 +14,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql'
-import type { LogFields } from '../../log.ts'
+import type { LogFields } from '../../logger.ts'
 
 /** Paths hold the client's aliases, and its lists' indexes. */
 const PATH_LENGTH_MAX = 200

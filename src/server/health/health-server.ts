@@ -1,7 +1,7 @@
 /** Stage 8, server. The HTTP server of a process without GraphQL: health, and nothing else. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createGuard, createSafeLogger } from '../../guard.ts'
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from '../health.ts'
 import { type ListenAddress, listenOn } from '../http/listen-on.ts'
 import { pathOf } from '../http/request-path.ts'

@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describeError } from '../../describe-error.ts'
 import { RowcastError } from '../../errors.ts'
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 
 /** Where a server can be reached. */
 export interface ListenAddress {

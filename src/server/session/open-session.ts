@@ -2,7 +2,7 @@
 import { GraphQLError } from 'graphql'
 import { RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import type { SessionRow, SessionRows } from '../../sets/session-rows.ts'
 import { createCallGate } from './call-gate.ts'
 import type { ContextFunction, ContextSource, Session } from './context.ts'

@@ -4,7 +4,7 @@
  * subscriptions of other models wait. Passes over the transaction where a mark says so.
  */
 import { INDEX_AFTER_ALL } from '../../changes/cursor.ts'
-import type { ChangePosition } from '../../changes/position.ts'
+import type { ChangePosition } from '../../changes/stream-position.ts'
 import type { RowcastError } from '../../errors.ts'
 import { type Lsn, parseLsn, toLsn } from '../../wire/lsn.ts'
 import type { Continuity } from '../published/continuity.ts'

@@ -2,7 +2,7 @@
  * Stage 5, source. What follows from holding the confirmed position for the sake of a barrier: a look before its turn when
  * much WAL passes, and a warning when the barrier is given up.
  */
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import type { Lsn } from '../../wire/lsn.ts'
 import type { StreamPosition } from './ack-state.ts'
 

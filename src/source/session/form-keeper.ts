@@ -1,6 +1,6 @@
 /** Stage 5, source. Which form the streams of a source ask for: as fast as PostgreSQL can send it and somebody can read it. */
 import { RowcastError } from '../../errors.ts'
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import { quoteQualified } from '../../wire/quote.ts'
 import { sqlstateOf } from '../db/sqlstate.ts'
 import type { TableName } from '../facts/table-name.ts'

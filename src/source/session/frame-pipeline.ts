@@ -20,7 +20,7 @@ export interface FramePipelineOptions {
   readonly softDelete: SoftDeleteFields
   /** See `RelationRegistryOptions`. */
   readonly keepsIdentity: ReadonlySet<string>
-  readonly epoch: StreamOrigin
+  readonly origin: StreamOrigin
   readonly publish: (part: TransactionPart) => void
   readonly onDrift: (model: string, drift: RowcastError) => void
 }
@@ -41,7 +41,7 @@ export function createFramePipeline(options: FramePipelineOptions): FramePipelin
   })
   const { softDelete, publish, onDrift } = options
   const assembler = createTransactionAssembler(registry, { softDelete })
-  assembler.reset(options.epoch)
+  assembler.reset(options.origin)
   return {
     registry,
     take(bytes, start, end) {

@@ -4,7 +4,7 @@
  */
 import { isRowcastError, RowcastError } from '../../errors.ts'
 import { createGuard, type Guard } from '../../guard.ts'
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import { isProgramFault } from '../../program-fault.ts'
 
 /** Gives such faults their name. */

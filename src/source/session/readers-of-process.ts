@@ -3,7 +3,7 @@
  * module again (Next.js, Vite) begins a second reader beside the first, which nobody stops: the second waits for ever.
  * The readers are counted on `globalThis`, as modules that were loaded again share nothing else.
  */
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 
 const READERS = Symbol.for('rowcast.readersOfProcess')
 

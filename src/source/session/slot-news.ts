@@ -1,5 +1,5 @@
 /** Stage 5, source. What is logged of the slot as it is looked at again and again: each thing once, until it changes. */
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import type { SourceFacts } from '../slot/slot-facts.ts'
 import { judgeBudget, type SlotBudget } from '../slot/slot-verdict.ts'
 import { type SlotHealth, toSlotHealth } from './source-status.ts'

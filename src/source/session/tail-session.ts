@@ -6,7 +6,7 @@
 import type { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import { moneyScaleMessage } from '../../catalog/money-scale.ts'
-import type { ChangePosition, StreamOrigin } from '../../changes/position.ts'
+import type { ChangePosition, StreamOrigin } from '../../changes/stream-position.ts'
 import { RowcastError } from '../../errors.ts'
 import { commitEndOf } from '../../pgoutput/peek-message.ts'
 import { openReplicationConnection } from '../../wire/connection.ts'
@@ -25,13 +25,13 @@ export interface LookRequest {
   /** The slot whose changes to read again; null for changes from now on. */
   readonly slot: string | null
   /** Where the reader was; what the slot no longer has is a gap. Null: from the earliest that the slot has. */
-  readonly after: { readonly epoch: StreamOrigin; readonly position: ChangePosition } | null
+  readonly after: { readonly origin: StreamOrigin; readonly position: ChangePosition } | null
   readonly applicationName: string
 }
 
 /** Where a stream begins. */
 export interface LookStart {
-  readonly epoch: StreamOrigin
+  readonly origin: StreamOrigin
   readonly startLsn: Lsn
   /** WAL position of the server: what lies before it is a backlog. */
   readonly serverLsn: Lsn
@@ -68,11 +68,11 @@ export async function openLookStream(request: LookRequest, handler: LookHandler)
   try {
     connection = await openReplicationConnection(target, { applicationName })
     const { systemId, timeline, flushedLsn } = await connection.identify()
-    const epoch = { systemId, timeline }
+    const origin = { systemId, timeline }
     const { moneyScale } = await checkServer(connection, publication)
     await connection.query(RAW_TEXT_SQL)
-    const slot = await createTemporarySlot(connection, request, epoch)
-    handler.onStart({ epoch, startLsn: slot.startLsn ?? flushedLsn, serverLsn: flushedLsn })
+    const slot = await createTemporarySlot(connection, request, origin)
+    handler.onStart({ origin, startLsn: slot.startLsn ?? flushedLsn, serverLsn: flushedLsn })
     const money = moneyScaleMessage(moneyScale)
     if (money !== null) handler.onMessage(money, 0, money.length)
     return await startStream(connection, handler, request, slot.name)
@@ -106,7 +106,7 @@ async function checkServer(
 async function createTemporarySlot(
   connection: ReplicationConnection,
   { slot, after }: LookRequest,
-  epoch: StreamOrigin,
+  origin: StreamOrigin,
 ): Promise<{ readonly name: string; readonly startLsn: Lsn | null }> {
   const name = `rowcast_look_${randomBytes(6).toString('hex')}`
   if (slot === null) {
@@ -129,17 +129,17 @@ async function createTemporarySlot(
     `SELECT confirmed_flush_lsn::text AS "confirmed" FROM pg_replication_slots WHERE slot_name = ${quoteLiteral(name)}`,
   )
   const startLsn = parseLsn(copy?.confirmed ?? '0/0')
-  if (after !== null) checkNoGap(after, epoch, startLsn, slot)
+  if (after !== null) checkNoGap(after, origin, startLsn, slot)
   return { name, startLsn }
 }
 
 function checkNoGap(
   after: NonNullable<LookRequest['after']>,
-  epoch: StreamOrigin,
+  origin: StreamOrigin,
   confirmedLsn: Lsn,
   slot: string,
 ): void {
-  const isSameHistory = after.epoch.systemId === epoch.systemId && after.epoch.timeline === epoch.timeline
+  const isSameHistory = after.origin.systemId === origin.systemId && after.origin.timeline === origin.timeline
   if (isSameHistory && after.position.commitLsn >= confirmedLsn) return
   const why = isSameHistory
     ? `Slot "${slot}" no longer has all that came after the cursor.`

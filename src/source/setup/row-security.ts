@@ -4,7 +4,7 @@
  * Source: PostgreSQL manual, "Row Security Policies"; check_enable_rls in rls.c.
  */
 import { RowcastError } from '../../errors.ts'
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import { quoteQualified } from '../../wire/quote.ts'
 
 /** A model's table, as far as row level security goes. */

@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRowcastError, RowcastError } from '../../errors.ts'
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { type DatabaseSession, withDatabaseSession } from '../db/sql.ts'
 import { type LockHolder, readLockHolders } from './lock-holders.ts'

@@ -3,7 +3,7 @@
  * failures asked for until it is done.
  */
 import type { RowcastError } from '../../errors.ts'
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { toRowcastError } from '../db/sqlstate.ts'
 import { logLockWait } from '../setup/run-steps.ts'

@@ -1,5 +1,5 @@
 /** Stage 5, source. How long a stream has stood still although WAL waits, and the warning once it is too long. */
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
 import { type ProgressReading, ProgressWatch } from './progress-watch.ts'
 import { stalled } from './slot-verdict.ts'

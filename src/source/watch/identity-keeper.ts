@@ -5,7 +5,7 @@
  */
 import { isRowcastError, type RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { withDatabaseSession } from '../db/sql.ts'
 import { toRowcastError } from '../db/sqlstate.ts'

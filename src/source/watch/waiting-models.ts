@@ -1,5 +1,5 @@
 /** Stage 5, source. Reports for how many transactions a model waits, once for each number: it is asked for twice a second. */
-import type { Logger } from '../../log.ts'
+import type { Logger } from '../../logger.ts'
 
 /** One per source. */
 export class WaitingModels {

@@ -8,7 +8,7 @@ import { type Authorize, createActivityLog } from '../../../src/graphql/activity
 import { buildActivitySchema } from '../../../src/graphql/activity/activity-schema.ts'
 import type { ModelExposure } from '../../../src/graphql/service-types.ts'
 import { createGuard } from '../../../src/guard.ts'
-import { silentLogger } from '../../../src/log.ts'
+import { silentLogger } from '../../../src/logger.ts'
 import type { SourceStatus } from '../../../src/source/replication-source.ts'
 import { blogCatalog } from '../blog-catalog.ts'
 import { createFakeFeed } from '../fake-feed.ts'
