@@ -2,7 +2,7 @@
  * A client of an event stream with as little in it as can be. Lines are looked for in what comes, chunk sizes among it: the servers here write each event as
  * one chunk, in which it is whole.
  */
-import { connect } from 'node:net'
+import { openRawConnection } from './raw-connection.ts'
 
 /** How to connect. */
 export interface RawEventStreamOptions {
@@ -24,57 +24,25 @@ export interface RawEventStream {
   destroy(): void
 }
 
-const HEADER_END = '\r\n\r\n'
 const RESULT = 'event: next\n'
 const EVENT_END = '\n\n'
 
 /** Subscribes; resolves with the head of the response. */
-export function openRawEventStream(options: RawEventStreamOptions): Promise<RawEventStream> {
+export async function openRawEventStream(options: RawEventStreamOptions): Promise<RawEventStream> {
   const { port, path, localAddress, document } = options
-  const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true })
-  return new Promise((resolve, reject) => {
-    let isOpen = false
-    let isAskedToGo = false
-    let rest: Buffer = Buffer.alloc(0)
-    socket.on('error', reject)
-    socket.on('close', () => {
-      if (!isOpen) reject(new Error(`The server refused an event stream: ${rest.toString('latin1', 0, 200)}`))
-      else if (!isAskedToGo) options.onLost()
-    })
-    socket.on('connect', () => {
-      const body = JSON.stringify({ query: document })
-      const lines = [
-        `POST ${path} HTTP/1.1`,
-        `Host: 127.0.0.1:${port}`,
-        'Accept: text/event-stream',
-        'Content-Type: application/json',
-        `Content-Length: ${Buffer.byteLength(body)}`,
-      ]
-      socket.write(lines.join('\r\n') + HEADER_END + body)
-    })
-    socket.on('data', (chunk: Buffer) => {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-      if (!isOpen) {
-        const end = rest.indexOf(HEADER_END)
-        if (end < 0) return
-        if (!rest.subarray(0, 12).toString().endsWith('200')) {
-          socket.destroy()
-          return
-        }
-        rest = rest.subarray(end + HEADER_END.length)
-        isOpen = true
-        resolve({
-          stall: () => socket.pause(),
-          destroy() {
-            isAskedToGo = true
-            socket.destroy()
-          },
-        })
-      }
-      const taken = readEvents(rest, options)
-      rest = taken === rest.length ? Buffer.alloc(0) : rest.subarray(taken)
-    })
+  const body = JSON.stringify({ query: document })
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'Accept: text/event-stream',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ]
+  const { socket, destroy } = await openRawConnection({
+    ...{ port, localAddress, head, body, status: 200 },
+    read: (bytes) => readEvents(bytes, options),
+    onLost: () => options.onLost(),
   })
+  return { stall: () => socket.pause(), destroy }
 }
 
 /** Hands on the whole events; returns where the first unfinished one may begin. */

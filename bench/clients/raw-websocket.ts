@@ -3,7 +3,8 @@
  * server that is measured. RFC 6455; text frames only, whole messages only, which is what the servers here send.
  */
 import { randomBytes } from 'node:crypto'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { openRawConnection } from './raw-connection.ts'
 
 /** How to connect. */
 export interface RawWebSocketOptions {
@@ -34,59 +35,30 @@ export interface RawWebSocket {
 const OPCODE_TEXT = 1
 const OPCODE_PING = 9
 const OPCODE_PONG = 10
-const HEADER_END = '\r\n\r\n'
 
 /** Connects and shakes hands. */
-export function openRawWebSocket(options: RawWebSocketOptions): Promise<RawWebSocket> {
+export async function openRawWebSocket(options: RawWebSocketOptions): Promise<RawWebSocket> {
   const { port, path, protocol, localAddress } = options
-  const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true })
-  return new Promise((resolve, reject) => {
-    let isOpen = false
-    let isAskedToGo = false
-    let rest: Buffer = Buffer.alloc(0)
-    socket.on('error', reject)
-    socket.on('close', () => {
-      if (!isOpen) reject(new Error('The server refused a WebSocket.'))
-      else if (!isAskedToGo) options.onLost()
-    })
-    socket.on('connect', () => {
-      const lines = [
-        `GET ${path} HTTP/1.1`,
-        `Host: 127.0.0.1:${port}`,
-        'Upgrade: websocket',
-        'Connection: Upgrade',
-        'Sec-WebSocket-Version: 13',
-        `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
-        ...(protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`]),
-      ]
-      socket.write(lines.join('\r\n') + HEADER_END)
-    })
-    socket.on('data', (chunk: Buffer) => {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-      if (!isOpen) {
-        const end = rest.indexOf(HEADER_END)
-        if (end < 0) return
-        if (!rest.subarray(0, 12).toString().endsWith('101')) {
-          socket.destroy()
-          return
-        }
-        rest = rest.subarray(end + HEADER_END.length)
-        isOpen = true
-        resolve({
-          send: (text) => socket.write(encodeFrame(OPCODE_TEXT, Buffer.from(text))),
-          stall: () => socket.pause(),
-          resume: () => socket.resume(),
-          pong: () => socket.write(encodeFrame(OPCODE_PONG, Buffer.alloc(0))),
-          destroy() {
-            isAskedToGo = true
-            socket.destroy()
-          },
-        })
-      }
-      const taken = readFrames(rest, socket, options)
-      rest = taken === rest.length ? Buffer.alloc(0) : rest.subarray(taken)
-    })
+  const head = [
+    `GET ${path} HTTP/1.1`,
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
+    ...(protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`]),
+  ]
+  const { socket, destroy } = await openRawConnection({
+    ...{ port, localAddress, head, status: 101 },
+    read: (bytes, from) => readFrames(bytes, from, options),
+    onLost: () => options.onLost(),
   })
+  return {
+    send: (text) => socket.write(encodeFrame(OPCODE_TEXT, Buffer.from(text))),
+    stall: () => socket.pause(),
+    resume: () => socket.resume(),
+    pong: () => socket.write(encodeFrame(OPCODE_PONG, Buffer.alloc(0))),
+    destroy,
+  }
 }
 
 /** Hands on the whole frames; returns where the first unfinished one begins. */
