@@ -24,11 +24,11 @@ const HOSTILE_SETTINGS = {
   array_nulls: 'off',
   // Whether a statement gets through at all.
   // Long enough for the message that takes it away, on a machine that others use as well.
-  statement_timeout: '20ms',
+  statement_timeout: '60ms',
   lock_timeout: '1ms',
   idle_in_transaction_session_timeout: '1ms',
   idle_session_timeout: '200ms',
-  transaction_timeout: '20ms',
+  transaction_timeout: '60ms',
   default_transaction_read_only: 'on',
   default_transaction_isolation: 'serializable',
   default_transaction_deferrable: 'on',
