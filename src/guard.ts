@@ -4,8 +4,8 @@
  * with an id and goes on. `test/errors-uncaught.test.ts` finds those that do not.
  */
 import { RowcastError } from './errors.ts'
-import type { Logger } from './logger.ts'
 import { FailureLog } from './log-budget.ts'
+import type { Logger } from './logger.ts'
 
 /** What a guard has caught. */
 export interface GuardedFailure {

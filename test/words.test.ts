@@ -60,7 +60,9 @@ describe('the words', () => {
     const lines = others.flatMap((path) =>
       readFileSync(join(ROOT, path), 'utf8')
         .split('\n')
-        .filter((line) => /epoch/i.test(line.replace(/extract\(epoch|PG_EPOCH_MS|knows the epoch\. Source/g, '')))
+        .filter((line) =>
+          /epoch/i.test(line.replace(/extract\(epoch|PG_EPOCH_MS|knows the epoch\. Source/g, '')),
+        )
         .map((line) => `${path}: ${line.trim()}`),
     )
     expect(lines).toEqual([])

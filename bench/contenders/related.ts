@@ -8,7 +8,7 @@ import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
 import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { ORIGIN, insertOf, POST, postFilter, readTeams, SET_MODELS, TEAMS_CATALOG } from '../teams.ts'
+import { insertOf, ORIGIN, POST, postFilter, readTeams, SET_MODELS, TEAMS_CATALOG } from '../teams.ts'
 
 /** Who subscribes. */
 export interface RelatedRequest {

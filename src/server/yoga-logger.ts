@@ -5,8 +5,8 @@
 import { GraphQLError } from 'graphql'
 import type { YogaLogger } from 'graphql-yoga'
 import { isRowcastError } from '../errors.ts'
-import type { Logger } from '../logger.ts'
 import { FailureLog } from '../log-budget.ts'
+import type { Logger } from '../logger.ts'
 import type { ErrorMask } from './errors/mask-error.ts'
 
 /** Creates the logger Yoga is given. */

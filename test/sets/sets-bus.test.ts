@@ -21,7 +21,13 @@ import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-ch
 
 const model = buildModel([buildField('id', 'Int')])
 const catalog: ModelCatalog = { formatVersion: 1, models: { Thing: model }, enums: {}, joinTables: [] }
-const START = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(100n), mayRecall: true }
+const START = {
+  ...PLAIN_ORIGIN,
+  isFirst: true,
+  floorLsn: toLsn(10n),
+  serverLsn: toLsn(100n),
+  mayRecall: true,
+}
 const LOST = new RowcastError('RESYNC_REQUIRED', 'Changes are missing.')
 const cursorAt = (commit: number) => formatCursor(PLAIN_ORIGIN, toLsn(BigInt(commit)), INDEX_AFTER_ALL)
 

@@ -103,7 +103,9 @@ class Process {
 
   /** Whether it goes on after the position; nobody subscribes to a model whose changes cannot be read. */
   accepts(model: Model, position: ChangePosition): boolean {
-    return !this.#drifted.has(model) && this.history.faultOf({ origin: this.origin, position }, model) === null
+    return (
+      !this.#drifted.has(model) && this.history.faultOf({ origin: this.origin, position }, model) === null
+    )
   }
 }
 

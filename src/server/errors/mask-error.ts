@@ -14,8 +14,8 @@ import {
   scalarRefusalReason,
 } from '../../graphql/graphql-sentences.ts'
 import { isRowRefused } from '../../graphql/prisma-refusal.ts'
-import type { Logger } from '../../logger.ts'
 import { FailureLog } from '../../log-budget.ts'
+import type { Logger } from '../../logger.ts'
 import type { ErrorLocator } from './error-location.ts'
 import { codeOfRequestError } from './request-errors.ts'
 
