@@ -26,7 +26,7 @@ const BASE = [
   'async-iteration.ts',
   'async-queue.ts',
   'errors.ts',
-  'log.ts',
+  'logger.ts',
   'log-budget.ts',
   'guard.ts',
   'describe-error.ts',
