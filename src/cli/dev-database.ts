@@ -7,7 +7,7 @@ import type { DevConfig, ServicePrismaClient } from '../config/config.ts'
 import { chooseDataFolder } from '../embedded/data-folder.ts'
 import { applyMigrations } from '../embedded/migrations.ts'
 import { createPostgresCluster } from '../embedded/postgres-cluster.ts'
-import { parseConnectionTarget } from '../source/db/database-address.ts'
+import { describeServers, parseConnectionTarget } from '../source/db/database-address.ts'
 
 /** A database to serve. */
 export interface DevDatabase {
@@ -35,11 +35,10 @@ const MAJOR = 18
 
 /** Somebody's own database: nothing is migrated or seeded there. */
 export function existingDatabase(url: string): DevDatabase {
-  const { host, port, database, user } = parseConnectionTarget(url)
-  const name = host.includes(':') ? `[${host}]` : host
+  const target = parseConnectionTarget(url)
   return {
     url,
-    shownUrl: `postgresql://${user}@${name}:${port}/${database}`,
+    shownUrl: `postgresql://${target.user}@${describeServers(target)}/${target.database}`,
     note: 'DATABASE_URL',
     async stop() {},
   }

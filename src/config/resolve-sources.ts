@@ -124,21 +124,23 @@ export function checkSessions(sessions: unknown, config: Config, faults: Faults)
 /** Slots, publications, streams in a broker and names in GraphQL: what no two sources may share. */
 export function checkSources(sources: Readonly<Record<string, Config>>, faults: Faults): void {
   const owners = new Map<string, string>()
-  const claim = (thing: string, source: string, what: string, hint: string): void => {
-    const other = owners.get(thing)
-    if (other === undefined) owners.set(thing, source)
+  /** On several servers it may come to be on any of them. */
+  const claim = (things: readonly string[], source: string, what: string, hint: string): void => {
+    const [other] = things.flatMap((thing) => owners.get(thing) ?? [])
+    if (other === undefined) for (const thing of things) owners.set(thing, source)
     else faults.add('CONFIG_BAD_NAME', `The sources ${other} and ${source} have ${what} in common.`, hint)
   }
   for (const [name, { databaseUrl, slot, publication }] of Object.entries(sources)) {
-    const { host, port, database } = parseConnectionTarget(databaseUrl)
+    const { host, port, database, choice } = parseConnectionTarget(databaseUrl)
+    const servers = choice?.servers ?? [{ host, port }]
     claim(
-      JSON.stringify(['slot', host, port, slot]),
+      servers.map((each) => JSON.stringify(['slot', each.host, each.port, slot])),
       name,
       `the slot "${slot}"`,
       'Slots belong to the whole server: give each source a `slot` of its own.',
     )
     claim(
-      JSON.stringify(['publication', host, port, database, publication]),
+      servers.map((each) => JSON.stringify(['publication', each.host, each.port, database, publication])),
       name,
       `the publication "${publication}" of one database`,
       'Give each source a `publication` of its own.',
@@ -152,7 +154,7 @@ export function checkSources(sources: Readonly<Record<string, Config>>, faults: 
       const hint = `Write broker: { url, prefix: '…:${name}' } in the source: streams of two databases must not mix.`
       faults.add('CONFIG_BAD_BROKER', `Source ${name} has a broker, and no \`prefix\` there.`, hint)
     } else
-      claim(JSON.stringify(['prefix', prefix]), name, `the prefix "${prefix}" in the broker`, PREFIX_HINT)
+      claim([JSON.stringify(['prefix', prefix])], name, `the prefix "${prefix}" in the broker`, PREFIX_HINT)
   }
   const catalogs = Object.fromEntries(Object.entries(sources).map(([name, { catalog }]) => [name, catalog]))
   faults.catch<unknown>(() => namesInOneSchema(catalogs), null)

@@ -48,14 +48,24 @@ export async function openReplicationConnection(
   const sessions = new ReplicationSessions(options.applicationName, answerTimeoutMs)
   // Until it is a stream; what a stream has confirmed it says before it ends.
   const stopListening = end.onAbort(() => sessions.destroy())
+  let letGo = (): void => {}
   try {
     const { client, direct } = await connectToWanted(target, {
       answerTimeoutMs,
       isOver: () => end.aborted !== null,
       connect: (server) => sessions.connect(server),
+      onTaken(server) {
+        letGo = target.choice?.hold(server) ?? letGo
+      },
     })
     const timings = await prepareSession(client, answerTimeoutMs)
-    return new Connection(client, direct, { ...timings, answerTimeoutMs }, options.clock ?? systemClock)
+    const clock = options.clock ?? systemClock
+    const connection = new Connection(client, direct, { ...timings, answerTimeoutMs }, clock)
+    connection.closed.then(letGo, letGo)
+    return connection
+  } catch (error) {
+    letGo()
+    throw error
   } finally {
     stopListening()
   }

@@ -16,19 +16,32 @@ export class ServerChoice {
   readonly wanted: WantedServer
   /** Where the last search ended. */
   #first = 0
+  /** Where streams are open, the latest last. */
+  readonly #held: ServerAddress[] = []
 
   constructor(servers: readonly ServerAddress[], wanted: WantedServer) {
     this.servers = servers
     this.wanted = wanted
   }
 
-  /** All of them, the last that was taken first. */
+  /** All of them, the last that was taken first; while a stream is open, its server alone. */
   inOrder(): readonly ServerAddress[] {
+    const held = this.#held.at(-1)
+    if (held !== undefined) return [held]
     return [...this.servers.slice(this.#first), ...this.servers.slice(0, this.#first)]
   }
 
   take(server: ServerAddress): void {
     this.#first = Math.max(0, this.servers.indexOf(server))
+  }
+
+  /** Nobody looks elsewhere until it is let go: who is not let in there for a moment would judge the slot by another server. */
+  hold(server: ServerAddress): () => void {
+    this.#held.push(server)
+    return () => {
+      const index = this.#held.indexOf(server)
+      if (index >= 0) this.#held.splice(index, 1)
+    }
   }
 }
 

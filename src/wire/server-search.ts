@@ -8,7 +8,7 @@ import { isRowcastError, RowcastError } from '../errors.ts'
 import { withAnswerDeadline } from './answer-deadline.ts'
 import { driverSocket } from './driver-socket.ts'
 import type { DriverTarget } from './driver-target.ts'
-import { formatServers, type ServerAddress, type ServerChoice, type WantedServer } from './server-choice.ts'
+import { formatServers, type ServerAddress, type WantedServer } from './server-choice.ts'
 
 /** How to connect to one. */
 export interface SearchRequest<Session extends { readonly client: pg.Client }> {
@@ -16,6 +16,8 @@ export interface SearchRequest<Session extends { readonly client: pg.Client }> {
   readonly answerTimeoutMs: number
   /** Whether nobody wants the connection any more. */
   readonly isOver: () => boolean
+  /** Called before anybody else can search. */
+  readonly onTaken?: ((server: ServerAddress) => void) | undefined
 }
 
 /**
@@ -24,17 +26,20 @@ export interface SearchRequest<Session extends { readonly client: pg.Client }> {
  */
 export async function connectToWanted<Session extends { readonly client: pg.Client }>(
   target: DriverTarget,
-  { connect, answerTimeoutMs, isOver }: SearchRequest<Session>,
+  { connect, answerTimeoutMs, isOver, onTaken }: SearchRequest<Session>,
 ): Promise<Session> {
   const { choice } = target
   if (choice === undefined) return connect(target)
   const found: Search = { answer: null, unwanted: [], failure: null }
-  for (const server of choice.inOrder()) {
-    if (isOver() && found.failure !== null) break
+  const servers = choice.inOrder()
+  for (const server of servers) {
+    // The first is asked all the same: it says why not.
+    if (isOver() && server !== servers[0]) break
     try {
       const session = await connect({ ...target, ...server, choice: undefined })
       if (await isWanted(session.client, choice.wanted, answerTimeoutMs)) {
         choice.take(server)
+        onTaken?.(server)
         return session
       }
       driverSocket(session.client).destroy()
@@ -44,7 +49,7 @@ export async function connectToWanted<Session extends { readonly client: pg.Clie
       else found.failure = error
     }
   }
-  throw failureOf(found, choice)
+  throw failureOf(found, servers, choice.wanted)
 }
 
 /** What came of it so far. */
@@ -56,9 +61,13 @@ interface Search {
   failure: unknown
 }
 
-function failureOf({ answer, unwanted, failure }: Search, choice: ServerChoice): unknown {
+function failureOf(
+  { answer, unwanted, failure }: Search,
+  tried: readonly ServerAddress[],
+  wanted: WantedServer,
+): unknown {
   if (answer !== null) return answer
-  return unwanted.length > 0 ? noneWanted(choice, unwanted) : noneThere(choice, failure)
+  return unwanted.length > 0 ? noneWanted(tried, wanted, unwanted) : noneThere(tried, failure)
 }
 
 const STATE_SQL = `SELECT pg_catalog.pg_is_in_recovery() AS standby,
@@ -93,7 +102,7 @@ function sqlstateOfServer(error: unknown): unknown {
 }
 
 /** What knows no address yet is given that of all of them by who catches it. */
-function noneThere({ servers }: ServerChoice, last: unknown): unknown {
+function noneThere(servers: readonly ServerAddress[], last: unknown): unknown {
   if (!isRowcastError(last) || last.details['sqlstate'] !== undefined) return last
   return new RowcastError(last.code, `None of ${formatServers(servers)} is there. ${last.happened}`, {
     cause: last,
@@ -101,7 +110,11 @@ function noneThere({ servers }: ServerChoice, last: unknown): unknown {
   })
 }
 
-function noneWanted({ servers, wanted }: ServerChoice, unwanted: readonly ServerAddress[]): RowcastError {
+function noneWanted(
+  servers: readonly ServerAddress[],
+  wanted: WantedServer,
+  unwanted: readonly ServerAddress[],
+): RowcastError {
   const what = wanted === 'primary' ? 'a primary' : 'a primary that takes writes'
   return new RowcastError(
     'SOURCE_STANDBY_SERVER',

@@ -3,6 +3,7 @@ import { parse, validate } from 'graphql'
 import { describe, expect, test } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import type { FieldSpec, ModelCatalog } from '../../src/catalog/model-catalog.ts'
+import { existingDatabase } from '../../src/cli/dev-database.ts'
 import { exampleSubscription } from '../../src/cli/example-subscription.ts'
 import { type Greeting, printGreeting } from '../../src/cli/greeting.ts'
 import { createTerminalLogger } from '../../src/cli/loggers.ts'
@@ -136,4 +137,9 @@ describe('the example subscription', () => {
     })
     expect(validate(schema, parse(exampleSubscription(more, { User: {} })))).toEqual([])
   })
+})
+
+test('names all servers of an address, without its password', () => {
+  const { shownUrl } = existingDatabase('postgresql://ada:hunter2@one,[::1]:5433/app')
+  expect(shownUrl).toBe('postgresql://ada@one:5432,[::1]:5433/app')
 })

@@ -84,6 +84,14 @@ test('what shares a database, or a broker, has names of its own there', () => {
   const same = { ...env, BILLING_DATABASE_URL: env.MAIN_DATABASE_URL }
   const file = { sources: { main, billing: { ...billing, slot: 'bills' } } }
   expect(faultOf(file, same).message).toMatch(/main and billing have the publication "rowcast"/)
+  // Of several servers any may be the one.
+  const several = {
+    MAIN_DATABASE_URL: 'postgresql://user@one:5432,two:5432/app',
+    BILLING_DATABASE_URL: 'postgresql://user@two,three/billing',
+  }
+  const slots = { sources: { main: { ...main, slot: 's' }, billing: { ...billing, slot: 's' } } }
+  expect(faultOf(slots, several).message).toMatch(/main and billing have the slot "s"/)
+  expect(resolveConfig(file, several).sources).toHaveProperty('billing')
   const redis = 'redis://localhost:6379'
   const broken = {
     main: { ...main, broker: redis },

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
 import { checkReplicates, probeReplication } from '../../src/source/db/replication-probe.ts'
 import { withDatabaseSession } from '../../src/source/db/sql.ts'
+import { openReplicationConnection } from '../../src/wire/connection.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
 
 let database: TestDatabase
 let server = ''
@@ -31,6 +33,22 @@ it('takes the first that lets us in, and begins with it the next time, for chang
   expect(target.choice?.inOrder().map(({ host, port }) => `${host}:${port}`)).toEqual([server, closed])
   await checkReplicates(target)
   await checkReplicates(addressOf([closed, closed, server], '?target_session_attrs=any'))
+})
+
+it('asks the server of an open stream and no other, also while that lets nobody in', async () => {
+  await using proxy = await openTcpProxy(Number(server.split(':')[1]))
+  const target = addressOf([`127.0.0.1:${proxy.port}`, server], '?target_session_attrs=any')
+  const connection = await openReplicationConnection(target, { applicationName: 'rowcast test' })
+  proxy.refuse(true)
+  const lost = { message: expect.stringContaining(`127.0.0.1:${proxy.port}`) }
+  await expect(ask(target)).rejects.toMatchObject(lost)
+  await expect(ask(target)).rejects.toMatchObject(lost)
+  proxy.refuse(false)
+  expect(await ask(target)).toEqual([{ one: 1 }])
+  proxy.refuse(true)
+  await connection.close()
+  expect(await ask(target)).toEqual([{ one: 1 }])
+  expect(target.choice?.inOrder()[0]?.port).toBe(Number(server.split(':')[1]))
 })
 
 it('names all of them where none is there', async () => {
