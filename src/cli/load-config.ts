@@ -4,7 +4,7 @@
  * it reads ESM and CommonJS alike, finds `./enums.js` in `enums.ts`, and knows the aliases of tsconfig.json. Packages stay with Node.js.
  */
 
-import { existsSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Jiti } from 'jiti'
@@ -50,11 +50,27 @@ export async function loadConfigFile(file: string): Promise<unknown> {
   }
   tried.push('jiti')
   try {
-    const jiti = await createLoader(file)
-    return defaultOf(await jiti.import(file))
+    return await loadWithJiti(file, cacheFolder(file))
   } catch (error) {
     throw unreadable(file, error, tried)
   }
+}
+
+/** What cannot be kept, on a full disk or where another user has kept it before, is made without being kept. */
+async function loadWithJiti(file: string, cache: string | false): Promise<unknown> {
+  try {
+    return defaultOf(await (await createLoader(file, cache)).import(file))
+  } catch (error) {
+    if (cache === false || !isOfCache(error, cache)) throw error
+    return defaultOf(await (await createLoader(file, false)).import(file))
+  }
+}
+
+/** Of a write that fails half-way Node.js does not name the file. */
+function isOfCache(error: unknown, cache: string): boolean {
+  const path = memberOf(error, 'path')
+  if (path === undefined) return memberOf(error, 'syscall') === 'write'
+  return typeof path === 'string' && dirname(resolve(path)) === cache
 }
 
 const RUNTIME =
@@ -105,9 +121,9 @@ const NATIVE_PACKAGES = [
   'rowcast',
 ]
 
-async function createLoader(file: string): Promise<Jiti> {
+async function createLoader(file: string, fsCache: string | false): Promise<Jiti> {
   const { createJiti } = await import('jiti')
-  const options = { fsCache: cacheFolder(file), nativeModules: NATIVE_PACKAGES }
+  const options = { fsCache, nativeModules: NATIVE_PACKAGES }
   try {
     return createJiti(file, { ...options, tsconfigPaths: true })
   } catch {
@@ -124,9 +140,22 @@ async function createLoader(file: string): Promise<Jiti> {
 function cacheFolder(file: string): string | false {
   for (let folder = dirname(file), above = ''; folder !== above; above = folder, folder = dirname(folder)) {
     const packages = join(folder, 'node_modules')
-    if (existsSync(join(packages, 'rowcast'))) return join(packages, '.cache', 'rowcast')
+    if (existsSync(join(packages, 'rowcast'))) return ownFolder(join(packages, '.cache'), 'rowcast')
   }
   return false
+}
+
+/** Ours alone: a config may hold secrets, and what is made of it holds them too, whoever may read the config. */
+function ownFolder(above: string, name: string): string | false {
+  const folder = join(above, name)
+  try {
+    mkdirSync(above, { recursive: true })
+    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 })
+    else if ((statSync(folder).mode & 0o077) !== 0) chmodSync(folder, 0o700)
+    return folder
+  } catch {
+    return false
+  }
 }
 
 /** CommonJS that was compiled from a default export has it one level deeper. */

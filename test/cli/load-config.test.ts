@@ -1,12 +1,14 @@
 /** Finding and loading rowcast.config.*, in projects of every kind, in a process without any loader of its own. */
 import { spawnSync } from 'node:child_process'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -209,6 +211,21 @@ describe('what was made of TypeScript', () => {
     // A process that ended while it wrote.
     for (const file of cached()) writeFileSync(file, readFileSync(file).subarray(0, 20))
     expect(load(project(42)).value).toEqual({ answer: 42 })
+  })
+
+  it('is read by nobody else, as a config may hold secrets, and what cannot be kept is made all the same', () => {
+    const cache = join(folder, 'node_modules/.cache/rowcast')
+    mkdirSync(join(folder, 'node_modules/rowcast'), { recursive: true })
+    expect(load(project(41)).value).toEqual({ answer: 41 })
+    expect(statSync(cache).mode & 0o777).toBe(0o700)
+    chmodSync(cache, 0o755)
+    // No file can be written there: for root, rights are none.
+    for (const file of cached()) {
+      rmSync(file)
+      symlinkSync(join(folder, 'none', 'none'), file)
+    }
+    expect(load(project(42)).value).toEqual({ answer: 42 })
+    expect(statSync(cache).mode & 0o777).toBe(0o700)
   })
 
   it('is kept nowhere else', () => {

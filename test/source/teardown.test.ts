@@ -204,6 +204,15 @@ describe('disable', () => {
     expect(teardown({ tables: [], named: [] })).toEqual([])
   })
 
+  it('leaves a publication whose memory it cannot read: whether it was there before is not known', () => {
+    const newer = comment?.replace('"version":1', '"version":2') ?? ''
+    expect(newer).toContain('"version":2')
+    expect(teardown({ comment: newer }, 'f', { slot })).toEqual([
+      `SELECT pg_drop_replication_slot('rowcast')`,
+    ])
+    expect(teardown({ comment: 'rowcast: before: edited' })).toEqual([])
+  })
+
   it('leaves an identity that others need: where its key or index is gone, PostgreSQL would refuse statements', () => {
     const sqlOf = (is: Partial<CurrentIdentity>, before = comment) =>
       teardown({ comment: before }, 'f', {}, is).filter((sql) => sql.startsWith('ALTER TABLE'))

@@ -44,6 +44,11 @@ export function parseSetupMemory(comment: string | null): SetupMemory | null {
   return { isMade, options, added, identities }
 }
 
+/** Whether the comment is ours, and says what this version does not understand: what was there before is not known. */
+export function isUnreadMemory(comment: string | null): boolean {
+  return comment?.startsWith(PREFIX) === true && parseSetupMemory(comment) === null
+}
+
 function parseTable(value: unknown): QualifiedTable | null {
   const [schema, table] = [memberOf(value, 'schema'), memberOf(value, 'table')]
   return typeof schema === 'string' && typeof table === 'string' ? { schema, table } : null

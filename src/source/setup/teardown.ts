@@ -20,7 +20,7 @@ import { identityText, nameOf } from './replica-identity.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { underSetupLock } from './setup.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
-import { parseSetupMemory, type SetupMemory } from './setup-memory.ts'
+import { isUnreadMemory, parseSetupMemory, type SetupMemory } from './setup-memory.ts'
 import { dropAllSkipMarks } from './skip-marks.ts'
 
 /** A remembered table as it is now. */
@@ -48,7 +48,7 @@ export function planTeardown(
 ): readonly SetupStep[] {
   const { publication } = facts
   const steps = [...slotSteps(facts, goal)]
-  if (publication === null) return steps
+  if (publication === null || isUnreadMemory(publication.comment)) return steps
   const memory = parseSetupMemory(publication.comment)
   const ours = namedTables(facts, publication, memory, goal)
   const isDropped = memory?.isMade === false ? false : isAll(ours, publication, memory)
