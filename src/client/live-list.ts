@@ -231,6 +231,7 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
     const isComplete = this.#options.load === undefined || !mayBeCut(rows.length, take)
     this.shown.change({ isComplete, error: null })
     this.#own.reloaded(this.#missed)
+    if (this.#options.load === undefined) this.#own.begun()
     this.#missed = []
     this.#showRows(sort === undefined ? rows : rows.toSorted(sort))
     this.#showConnection(this.#isConnected)

@@ -38,6 +38,8 @@ export interface Mutation<Row extends object> {
   outcome: Settled | null
   /** The list was loaded again since it was made: its change may have come with the rows. */
   isUncertain: boolean
+  /** The rows were being read when it was made: its change may have come with them, or be on its way. */
+  mayHaveCome: boolean
   /** The transaction that wrote it, once the server has said so. */
   xid: string | null
   readonly waiting: Set<Waiter>
@@ -62,17 +64,21 @@ function xidText(xid: string | number | bigint): string {
 interface Waiter {
   resolve(outcome: Settled): void
   reject(error: MutationError): void
+  /** Waits no longer than for a change that is on its way. */
+  hurry(): void
 }
 
 /** As many are remembered, the oldest is forgotten first. */
 const REMEMBERED_MAX = 1_000
 const SETTLED_WITHIN_MS = 30_000
+/** How long a change may take that was written before the server answered. */
+const ON_ITS_WAY_MS = 1_000
 
 /** Those of one list. */
 export class OwnMutations<Row extends object> {
   readonly #byId = new Map<string, Mutation<Row>>()
-  /** Those that are waited for by their transaction. */
-  readonly #byXid = new Map<string, Mutation<Row>>()
+  /** Those that are waited for by their transaction, which may have written several. */
+  readonly #byXid = new Map<string, Set<Mutation<Row>>>()
   /** The latest transactions that have come whole: a change may come before the answer that says which it is. */
   readonly #come = new Set<string>()
   #end: { readonly cause: unknown } | null = null
@@ -84,7 +90,10 @@ export class OwnMutations<Row extends object> {
     const id = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
     const [oldest] = this.#byId.keys()
     if (this.#byId.size >= REMEMBERED_MAX && oldest !== undefined) this.#forget(oldest, 'unknown')
-    this.#byId.set(id, { shown: [], outcome: null, isUncertain: false, xid: null, waiting: new Set() })
+    this.#byId.set(id, {
+      ...{ shown: [], outcome: null, isUncertain: false, mayHaveCome: false },
+      ...{ xid: null, waiting: new Set() },
+    })
     return id
   }
 
@@ -114,12 +123,17 @@ export class OwnMutations<Row extends object> {
     if (mutation.outcome !== null) return mutation.outcome
     if (this.#end !== null) throw new MutationError('ended', id, this.#end.cause)
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        mutation.waiting.delete(waiter)
-        mutation.shown = []
-        reject(new MutationError('timeout', id))
+      const giveUp = () => {
+        if (mutation.mayHaveCome) this.#settle(mutation, 'reload')
+        else {
+          mutation.waiting.delete(waiter)
+          mutation.shown = []
+          reject(new MutationError('timeout', id))
+        }
         onTimeout()
-      }, timeoutMs)
+      }
+      const soonMs = Math.min(timeoutMs, ON_ITS_WAY_MS)
+      let timer = setTimeout(giveUp, mutation.mayHaveCome ? soonMs : timeoutMs)
       const waiter: Waiter = {
         resolve(outcome) {
           clearTimeout(timer)
@@ -128,6 +142,10 @@ export class OwnMutations<Row extends object> {
         reject(error) {
           clearTimeout(timer)
           reject(error)
+        },
+        hurry() {
+          clearTimeout(timer)
+          timer = setTimeout(giveUp, soonMs)
         },
       }
       mutation.waiting.add(waiter)
@@ -140,8 +158,19 @@ export class OwnMutations<Row extends object> {
       this.#settle(mutation, 'change')
       return
     }
+    this.#leaveXid(mutation)
     mutation.xid = xid
-    this.#byXid.set(xid, mutation)
+    const written = this.#byXid.get(xid) ?? new Set()
+    this.#byXid.set(xid, written.add(mutation))
+  }
+
+  #leaveXid(mutation: Mutation<Row>): void {
+    const { xid } = mutation
+    if (xid === null) return
+    const written = this.#byXid.get(xid)
+    written?.delete(mutation)
+    if (written?.size === 0) this.#byXid.delete(xid)
+    mutation.xid = null
   }
 
   /** The rows with what is shown before it has come. The same array where that is nothing. */
@@ -156,13 +185,14 @@ export class OwnMutations<Row extends object> {
   take({ transaction }: ListChange<Row>): boolean {
     const id = transaction?.metadata?.mutationId
     const xid = transaction?.xid == null ? null : String(transaction.xid)
-    const mutation = (id == null ? undefined : this.#byId.get(String(id))) ?? this.#byXid.get(xid ?? '')
+    const named = id == null ? undefined : this.#byId.get(String(id))
+    const written = new Set(this.#byXid.get(xid ?? ''))
+    if (named !== undefined) written.add(named)
     // With `last` selected, what is shown stays until all of the transaction has come.
     const isLast = transaction?.last !== false
     if (xid !== null && isLast) this.#noteCome(xid)
-    if (mutation === undefined) return false
-    if (isLast) this.#settle(mutation, 'change')
-    return true
+    if (isLast) for (const mutation of written) this.#settle(mutation, 'change')
+    return written.size > 0
   }
 
   #noteCome(xid: string): void {
@@ -179,10 +209,20 @@ export class OwnMutations<Row extends object> {
 
   /** The rows have been loaded again, and changes of these may have come with them alone. */
   reloaded(missed: readonly Mutation<Row>[]): void {
+    // It may be another database by now, whose transactions have the same numbers.
+    this.#come.clear()
     for (const mutation of missed) {
       if (mutation.outcome !== null) continue
       if (mutation.waiting.size > 0) this.#settle(mutation, 'reload')
       else mutation.isUncertain = true
+    }
+  }
+
+  /** The first rows of a subscription are there: what was made since it was asked for may be among them, and no change of it comes then. */
+  begun(): void {
+    for (const mutation of this.unsettled()) {
+      mutation.mayHaveCome = true
+      for (const waiter of mutation.waiting) waiter.hurry()
     }
   }
 
@@ -199,7 +239,7 @@ export class OwnMutations<Row extends object> {
     mutation.outcome = outcome
     mutation.isUncertain = false
     mutation.shown = []
-    this.#byXid.delete(mutation.xid ?? '')
+    this.#leaveXid(mutation)
     for (const waiter of mutation.waiting) waiter.resolve(outcome)
     mutation.waiting.clear()
   }
@@ -207,7 +247,7 @@ export class OwnMutations<Row extends object> {
   #forget(id: string, reason: MutationFailure): void {
     const mutation = this.#byId.get(id)
     this.#byId.delete(id)
-    this.#byXid.delete(mutation?.xid ?? '')
+    if (mutation !== undefined) this.#leaveXid(mutation)
     for (const waiter of mutation?.waiting ?? []) waiter.reject(new MutationError(reason, id))
   }
 }

@@ -12,7 +12,7 @@ interface Person {
 const ada: Person = { id: 1, name: 'Ada' }
 const ben: Person = { id: 2, name: 'Ben' }
 
-function open() {
+function open({ isWithRows = false } = {}) {
   let sink: ChangeSink<unknown> | null = null
   let cursors = 0
   let stored: readonly Person[] = [ada]
@@ -30,8 +30,10 @@ function open() {
   const pictures: string[][] = []
   const list = createLiveList<Person>({
     client,
-    load: () => Promise.resolve(stored),
-    request: { query: 'subscription ($after: Cursor) { personChanged(after: $after) { cursor } }' },
+    load: isWithRows ? undefined : () => Promise.resolve(stored),
+    request: {
+      query: `subscription ($after: Cursor) { personChanged(${isWithRows ? 'initial: true, ' : ''}after: $after) { cursor } }`,
+    },
     key: 'id',
     reloadIntervalMs: 0,
     onChange: (change, { isOwn }) => seen.push([change.new?.name, isOwn]),
@@ -57,6 +59,11 @@ function open() {
     vi.waitUntil(() => pictures.at(-1)?.join() === names.join(), { interval: 1 })
   return {
     ...{ list, seen, pictures, send, shows },
+    /** What a subscription begins with. */
+    sendRows(rows: readonly Person[]) {
+      for (const row of rows) send('READ', row, null)
+      sink?.next({ data: { personChanged: { cursor: `c${++cursors}`, action: 'READY' } } })
+    },
     begun: () => vi.waitFor(() => expect(sink).not.toBeNull()),
     store(rows: readonly Person[]) {
       stored = rows
@@ -208,5 +215,42 @@ it('takes rows that were loaded again for what the transaction wrote, where it m
   store([ada, ben])
   gap()
   expect(await settled).toBe('reload')
+  list.stop()
+})
+
+it('knows all that one transaction wrote, the transaction said last, and none of another database', async () => {
+  const { list, send, begun, seen, store, gap } = open()
+  await begun()
+  const [retried, later] = [list.newMutationId(), list.newMutationId()]
+  const settled = [1, 2].map(() => list.settled(list.newMutationId(), { xid: 7 }))
+  send('INSERT', ben, null, true, '7')
+  expect(await Promise.all(settled)).toEqual(['change', 'change'])
+  // Rolled back for a conflict, and written again.
+  const again = [list.settled(retried, { xid: 8 }), list.settled(retried, { xid: 9 })]
+  send('INSERT', { id: 3, name: 'Cy' }, null, true, '9')
+  expect(await Promise.all(again)).toEqual(['change', 'change'])
+  send('INSERT', { id: 4, name: 'Di' }, null, true, '8')
+  await vi.waitFor(() => expect(seen.map(([, isOwn]) => isOwn)).toEqual([true, true, false]))
+  store([ada])
+  gap()
+  await begun()
+  const after = list.newMutationId()
+  await expect(list.settled(after, { xid: 7, timeoutMs: 1 })).rejects.toMatchObject({ reason: 'timeout' })
+  expect(await list.settled(later, { xid: 7 })).toBe('reload')
+  list.stop()
+})
+
+it('takes what was made while the first rows were read for among them, unless its change comes', async () => {
+  const { list, send, sendRows, begun, shows } = open({ isWithRows: true })
+  await begun()
+  const [among, coming] = [list.newMutationId(), list.newMutationId()]
+  list.show(coming, { action: 'INSERT', new: { id: -1, name: 'Cy …' } })
+  list.show(among, { action: 'INSERT', new: { id: -2, name: 'Ben …' } })
+  const settled = [list.settled(among), list.settled(coming)]
+  sendRows([ada, ben])
+  await shows('Ada', 'Ben', 'Ben …', 'Cy …')
+  send('INSERT', { id: 3, name: 'Cy' }, coming)
+  expect(await Promise.all(settled)).toEqual(['reload', 'change'])
+  await shows('Ada', 'Ben', 'Cy')
   list.stop()
 })
