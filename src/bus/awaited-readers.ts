@@ -1,9 +1,12 @@
 /** Stage 6, bus. How far those are who read the log, for the source, while a transaction is coming that is larger than what the log keeps. */
 import type { AwaitedReaders, ReadLag, ReadShare } from '../source/session/reader-wait.ts'
-import type { History } from './history.ts'
+import { endBefore, type History } from './history.ts'
 import { shareBetween } from './oldest-read.ts'
 import type { Readers } from './readers.ts'
 import type { RetainedLogOptions } from './retained-log.ts'
+
+/** Of what the log may keep: what has come of a transaction by the time that it may leave somebody behind. */
+const LARGE_SHARE = 1 / 4
 
 /** Those of one bus. */
 export class BusReaders implements AwaitedReaders {
@@ -18,11 +21,13 @@ export class BusReaders implements AwaitedReaders {
     const [history, readers, { bytesMax: kept, bytesReadMax: bytesMax = kept }] = this.#now()
     if (history === null || readers === null) return null
     const { log } = history
-    // Most transactions come in one part, and the rest of few is as large: nobody else is asked.
-    if (log.openLsn === null || log.byteLength < bytesMax / 4) return null
+    // Most transactions come in one part, and few are as large: nobody is asked.
+    if (log.openLsn === null || log.byteLength < LARGE_SHARE * bytesMax) return null
+    const coming = shareBetween(log, log.find(endBefore(log.openLsn)), log.end)
+    if (coming.bytes < LARGE_SHARE * bytesMax) return null
+    // Also who still reads the one before: several large ones may come one after the other.
     const oldest = readers.oldestAwaited()
-    if (log.read(oldest)?.part.transaction.commitLsn !== log.openLsn) return null
-    return { bytes: shareBetween(log, oldest, log.end).bytes, bytesMax }
+    return oldest < log.end ? { bytes: shareBetween(log, oldest, log.end).bytes, bytesMax } : null
   }
 
   beginRound(): void {

@@ -99,8 +99,8 @@ export class LogReader {
   }
 
   /** See `oldestReadOf`. */
-  oldestRead(isAwaited = false): number {
-    return oldestReadOf(this.#members.values(), this.#options.timers.nowMs(), isAwaited)
+  oldestRead(awaitedFrom?: number): number {
+    return oldestReadOf(this.#members.values(), this.#options.timers.nowMs(), awaitedFrom)
   }
 
   /** See `AwaitedReaders`. */

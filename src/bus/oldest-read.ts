@@ -13,11 +13,14 @@ function isReading({ subscriber: { queue }, at }: Member, nowMs: number): boolea
   return at.servedAtMs >= nowMs - READING_MS || (queue.length > 0 && queue.stalledMs < TAKING_MS)
 }
 
-/** Sequence number of the oldest part that somebody who takes what it is given is still to read. `isAwaited`: without those who are left behind. */
-export function oldestReadOf(members: Iterable<Member>, nowMs: number, isAwaited = false): number {
+/**
+ * Sequence number of the oldest part that somebody who takes what it is given is still to read. `awaitedFrom`: of those alone that are waited
+ * for, and have not been left behind that part already: nothing that comes makes them lose more.
+ */
+export function oldestReadOf(members: Iterable<Member>, nowMs: number, awaitedFrom?: number): number {
   let oldest = Number.POSITIVE_INFINITY
   for (const member of members) {
-    if (isAwaited && member.at.isLeft) continue
+    if (awaitedFrom !== undefined && (member.at.isLeft || member.at.sequence < awaitedFrom)) continue
     if (isReading(member, nowMs)) oldest = Math.min(oldest, member.at.sequence)
   }
   return oldest

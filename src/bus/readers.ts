@@ -82,7 +82,7 @@ export class Readers {
 
   /** The same of those that the source waits for. */
   oldestAwaited(): number {
-    return this.#log.oldestRead(true)
+    return this.#log.oldestRead(this.#known.log.first)
   }
 
   /** See `AwaitedReaders`. */

@@ -43,6 +43,28 @@ it('are as far behind as the hindmost of them, while the transaction that it rea
   expect(bus.awaited.lag).toBeNull()
 })
 
+it('are those, too, who still read the large one before, once as much of the next has come', () => {
+  const { bus, publish } = openBus()
+  bus.subscribe({ model: 'User' })
+  for (let index = 0; index < 6; index += 1) publish(10, index, index === 5)
+  for (let index = 0; index < 2; index += 1) publish(20, index)
+  expect(bus.awaited.lag).toBeNull()
+  publish(20, 2)
+  expect(partsBehind(bus.awaited.lag?.bytes)).toBeGreaterThan(4)
+})
+
+it('are not fewer for one that the log has left behind already', async () => {
+  const { bus, publish } = openBus()
+  const gone = bus.subscribe({ model: 'User' })
+  const reading = bus.subscribe({ model: 'User' })
+  for (let index = 0; index < 14; index += 1) {
+    publish(10, index)
+    if (index >= 4) await reading.next()
+  }
+  expect(bus.awaited.lag).not.toBeNull()
+  await gone.return()
+})
+
 it('are no longer those that have read too little in a round', async () => {
   const { bus, publish } = openBus()
   const [stalled, reading] = [bus.subscribe({ model: 'User' }), bus.subscribe({ model: 'User' })]
