@@ -4,7 +4,7 @@ import { stalled } from '../../src/source/slot/slot-verdict.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const reading = (nowMs: number, serverLsn: number, safeLsn: number, receivedBytes = 0) => ({
-  ...{ nowMs, receivedBytes },
+  ...{ nowMs, receivedBytes, isHeldBack: false },
   serverLsn: toLsn(BigInt(serverLsn)),
   safeLsn: toLsn(BigInt(safeLsn)),
 })
@@ -23,8 +23,11 @@ test('time counts only while WAL waits and none of it comes', () => {
   // A transaction that takes its time is no standstill.
   expect(watch.observe(reading(10_000, 50, 20, 1))).toBe(0)
   expect(watch.observe(reading(11_000, 50, 20, 1))).toBe(1_000)
+  // Nor is one that nobody reads on purpose.
+  expect(watch.observe({ ...reading(19_000, 50, 20, 1), isHeldBack: true })).toBe(0)
+  expect(watch.observe(reading(20_000, 50, 20, 1))).toBe(1_000)
   watch.reset()
-  expect(watch.observe(reading(12_000, 50, 20, 1))).toBe(0)
+  expect(watch.observe(reading(21_000, 50, 20, 1))).toBe(0)
 })
 
 test('the error says since when, and what to look at', () => {

@@ -9,6 +9,7 @@ export class SocketReading {
   readonly bufferedBytesMax: number
   readonly #webSocket: Readable
   #isHeld = false
+  #wasHeld = false
 
   constructor(webSocket: Readable, bufferedBytesMax: number) {
     this.#webSocket = webSocket
@@ -18,12 +19,20 @@ export class SocketReading {
   /** What it has sent waits: it is not listened to before `release`. */
   hold(): void {
     this.#isHeld = true
+    this.#wasHeld = true
     this.#webSocket.pause()
   }
 
   release(): void {
     this.#isHeld = false
     this.resume()
+  }
+
+  /** Whether it was held since this was asked last: what it has said since may not have been heard. */
+  takeHeld(): boolean {
+    const was = this.#wasHeld
+    this.#wasHeld = this.#isHeld
+    return was
   }
 
   /** It may have read something: it is listened to again, unless there is another reason not to. */

@@ -9,6 +9,7 @@ import type { Guard } from '../../guard.ts'
 import type { SocketOutbox } from '../delivery/socket-outbox.ts'
 import { isLongerThan } from '../errors/delivery-failure.ts'
 import type { SocketBudget } from '../limits/socket-budget.ts'
+import type { SocketReading } from '../limits/socket-reading.ts'
 import type { ConnectionState } from '../session/connection-state.ts'
 import { AnswerTurns } from './answer-turns.ts'
 import { SocketOperations } from './socket-operations.ts'
@@ -19,6 +20,7 @@ import { formatBookmarks, type ProtocolSocket, type SocketPhase } from './websoc
 export interface ClientSocketOptions {
   readonly webSocket: WebSocket
   readonly outbox: SocketOutbox
+  readonly reading: Pick<SocketReading, 'takeHeld'>
   readonly send: SocketSender
   /** The client's. */
   readonly address: string
@@ -56,6 +58,7 @@ export class ClientSocket implements ProtocolSocket {
   #answers: AnswerTurns | null = null
   readonly #webSocket: WebSocket
   readonly #budget: SocketBudget
+  readonly #reading: ClientSocketOptions['reading']
   /** What the last ping said; null once it was answered. A pong that answers none is no sign of life. */
   #asked: string | null = null
   #pings = 0
@@ -65,6 +68,7 @@ export class ClientSocket implements ProtocolSocket {
     const { webSocket, outbox, send, address, headers, operationsMax, guard } = options
     this.#webSocket = webSocket
     this.#budget = options.socketBudget
+    this.#reading = options.reading
     this.outbox = outbox
     this.send = send
     this.operations = new SocketOperations(operationsMax, guard)
@@ -96,7 +100,7 @@ export class ClientSocket implements ProtocolSocket {
     this.operations.closeAll()
   }
 
-  /** Pings at the interval, terminates a socket that left the last ping unanswered, and closes an idle one. */
+  /** Pings at the interval, terminates a socket that was listened to and left the last ping unanswered, and closes an idle one. */
   watch(limits: ClientSocketLimits, guard: Guard): void {
     const webSocket = this.#webSocket
     const look = guard.wrap('look after a WebSocket', () => this.#look(limits.idleTimeoutMs))
@@ -110,9 +114,10 @@ export class ClientSocket implements ProtocolSocket {
 
   #look(idleTimeoutMs: number): void {
     if (!this.isOpen) return
+    const mayHaveAnswered = this.#reading.takeHeld()
     if (this.operations.count > 0) this.noteActivity()
     if (this.#asked !== null) {
-      this.#webSocket.terminate()
+      if (!mayHaveAnswered) this.#webSocket.terminate()
     } else if (performance.now() - this.#lastActivityMs >= idleTimeoutMs) {
       this.close(NORMAL_CLOSURE, 'Idle')
     } else {

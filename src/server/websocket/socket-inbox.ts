@@ -54,7 +54,7 @@ export class SocketInbox {
   readonly #host: InboxHost
   readonly #socket: InboxSocket
   /** Null until one had to wait. */
-  #waiting: Line<Message> | null = null
+  #waiting: Line<Message | (() => void)> | null = null
   #isGoing = false
   /** What it may still send at once, as of then. */
   #leftBytes = BURST_BYTES
@@ -74,10 +74,20 @@ export class SocketInbox {
       this.#receive({ data, isBinary })
       return
     }
-    this.#waiting ??= new Line<Message>()
-    this.#waiting.push({ data, isBinary })
+    this.#wait({ data, isBinary })
     this.#socket.reading.hold()
     if (!this.#isGoing) receiveAll(this, turn)
+  }
+
+  /** Calls it once what has come by now has been read: what a client has not said may be among that. */
+  afterTaken(run: () => void): void {
+    if (this.#isGoing) this.#wait(run)
+    else run()
+  }
+
+  #wait(next: Message | (() => void)): void {
+    this.#waiting ??= new Line()
+    this.#waiting.push(next)
   }
 
   /** Takes those that wait. @param first the turn of the first; null where it has none yet */
@@ -87,8 +97,9 @@ export class SocketInbox {
       const restMs = this.#restMs()
       if (restMs > 0) await delay(restMs, undefined, { ref: false })
       await (turn ?? this.#host.turns.wait())
-      const message = this.#waiting?.shift()
-      if (message !== undefined) this.#receive(message)
+      const next = this.#waiting?.shift()
+      if (typeof next === 'function') next()
+      else if (next !== undefined) this.#receive(next)
     }
     this.#isGoing = false
     this.#socket.reading.release()

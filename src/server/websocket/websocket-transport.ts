@@ -83,7 +83,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     const client = new ClientSocket({
       ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },
       send: createSocketSender(webSocket, reading, () => outbox.recount(), guard),
-      ...{ guard, socketBudget },
+      ...{ guard, socketBudget, reading },
     })
     attached.set(client, webSocket)
     attachSocket({ protocol, webSocket, client, inboxes, reading, onClose: () => detach(client) }, options)
@@ -168,13 +168,6 @@ function attachSocket(
   if (socket.protocol !== GRAPHQL_TRANSPORT_WS_PROTOCOL) {
     client.close(CloseCode.SubprotocolNotAcceptable, USE_OTHER_SUBPROTOCOL)
   }
-  const endSilence = (): void => {
-    if (client.phase === 'silent') client.close(CloseCode.ConnectionInitialisationTimeout, INIT_TIMEOUT)
-  }
-  const initTimer = setTimeout(
-    guard.wrap('end a silent WebSocket', endSilence),
-    limits.connectionInitTimeoutMs,
-  )
   client.watch(limits, guard)
   const receive = (data: RawData, isBinary: boolean): void => {
     // After our close frame the client may still send, and it is no longer who it was.
@@ -183,6 +176,13 @@ function attachSocket(
     else protocol.receive(client, String(data))
   }
   const inbox = new SocketInbox(inboxes, { webSocket: socket, reading, receive })
+  const endSilence = (): void => {
+    if (client.phase === 'silent') client.close(CloseCode.ConnectionInitialisationTimeout, INIT_TIMEOUT)
+  }
+  const initTimer = setTimeout(
+    guard.wrap('end a silent WebSocket', () => inbox.afterTaken(endSilence)),
+    limits.connectionInitTimeoutMs,
+  )
   const take = (data: RawData, isBinary: boolean): void => inbox.take(data, isBinary)
   socket.on(
     'message',

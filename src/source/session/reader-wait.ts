@@ -69,6 +69,11 @@ export class ReaderWait {
     this.#nowMs = options.monotonicMs ?? (() => performance.now())
   }
 
+  /** Whether nothing is read from PostgreSQL meanwhile. */
+  get isWaiting(): boolean {
+    return this.#isWaiting
+  }
+
   /** A part has been handed on. */
   afterPart({ transaction, isFinal }: Pick<TransactionPart, 'transaction' | 'isFinal'>): void {
     const { readers, connectionNow, guard } = this.#options

@@ -22,6 +22,7 @@ import { WatchHealth } from '../watch/watch-health.ts'
 import type { StreamPosition } from './ack-state.ts'
 import type { FormKeeper } from './form-keeper.ts'
 import type { OwnFaults } from './own-faults.ts'
+import type { ReaderWait } from './reader-wait.ts'
 import { SlotNews } from './slot-news.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
 import type { SlotHealth } from './source-status.ts'
@@ -33,6 +34,7 @@ export interface SessionWatchParts {
   readonly drifts: DriftWatch
   readonly forms: FormKeeper
   readonly faults: OwnFaults
+  readonly readerWait: Pick<ReaderWait, 'isWaiting'>
   /** The connection that streams now, if one does. */
   readonly connectionNow: () => ReplicationConnection | null
   /** Of all streams, in bytes. */
@@ -144,7 +146,8 @@ export class SessionWatch {
     if (connection === null || slot === null || slot.activePid !== connection.serverPid) return null
     position.noteServerLsn(serverLsn)
     const [receivedBytes, nowMs] = [this.#parts.receivedBytes(), performance.now()]
-    this.#stall.observe({ safeLsn: position.reachedLsn, serverLsn, receivedBytes, nowMs })
+    const isHeldBack = this.#parts.readerWait.isWaiting
+    this.#stall.observe({ safeLsn: position.reachedLsn, serverLsn, receivedBytes, isHeldBack, nowMs })
     this.#see(facts)
     onProgress()
     drifts.reaches(position.reachedLsn)

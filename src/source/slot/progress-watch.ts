@@ -12,6 +12,8 @@ export interface ProgressReading {
   readonly serverLsn: Lsn
   /** Bytes that the stream has brought so far: a transaction that takes minutes is no standstill. */
   readonly receivedBytes: number
+  /** Whether nothing is read on purpose. */
+  readonly isHeldBack: boolean
   /** Of a clock that never jumps. */
   readonly nowMs: number
 }
@@ -25,7 +27,10 @@ export class ProgressWatch {
   observe(reading: ProgressReading): number {
     const since = this.#since
     const hasMoved =
-      since === null || reading.safeLsn > since.safeLsn || reading.receivedBytes !== since.receivedBytes
+      since === null ||
+      reading.isHeldBack ||
+      reading.safeLsn > since.safeLsn ||
+      reading.receivedBytes !== since.receivedBytes
     if (reading.serverLsn <= reading.safeLsn) this.#since = null
     else if (hasMoved) this.#since = reading
     return this.#since === null ? 0 : reading.nowMs - this.#since.nowMs
