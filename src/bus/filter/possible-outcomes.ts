@@ -3,7 +3,7 @@
  * a difference: null, each of the values that are named, and another one. Of comparisons and texts anything is taken for possible.
  */
 import type { FieldSpec, ModelSpec } from '../../catalog/model-catalog.ts'
-import { ANY_RELATED, type Condition } from './condition.ts'
+import { ANY_RELATED, type Condition, type KeySetSpec } from './condition.ts'
 import {
   andOutcomes,
   FALSE,
@@ -28,6 +28,9 @@ interface Possible {
 /** By field; of those that are not there nothing is known. */
 type Assumed = ReadonlyMap<string, Possible>
 
+/** Of related rows: the same for each row that is tried, and found out once. */
+type OutcomesOfSets = Map<KeySetSpec, Outcome>
+
 const EITHER = TRUE | FALSE
 /** Rows that are tried; of further fields nothing is assumed, so that more is possible than is. */
 const ROWS_MAX = 256
@@ -37,20 +40,22 @@ const LISTS_MAX = 8
 /** All that is possible, where every row has related ones: that there is one leaves nobody out, unless that alone is asked. */
 export function possibleOutcomes(condition: Condition, model: ModelSpec): Outcome {
   let possible: Outcome = 0
-  for (const row of rowsToTry(condition, model)) possible |= outcomeFor(condition, model, row)
+  const sets: OutcomesOfSets = new Map()
+  for (const row of rowsToTry(condition, model)) possible |= outcomeFor(condition, model, row, sets)
   return possible
 }
 
-function outcomeFor(condition: Condition, model: ModelSpec, row: Assumed): Outcome {
+function outcomeFor(condition: Condition, model: ModelSpec, row: Assumed, sets: OutcomesOfSets): Outcome {
+  const of = (part: Condition): Outcome => outcomeFor(part, model, row, sets)
   switch (condition.kind) {
     case 'constant':
       return condition === ANY_RELATED ? EITHER : outcomeOf(condition.value)
     case 'and':
-      return condition.conditions.reduce((sum, part) => andOutcomes(sum, outcomeFor(part, model, row)), TRUE)
+      return condition.conditions.reduce((sum, part) => andOutcomes(sum, of(part)), TRUE)
     case 'or':
-      return condition.conditions.reduce((sum, part) => orOutcomes(sum, outcomeFor(part, model, row)), FALSE)
+      return condition.conditions.reduce((sum, part) => orOutcomes(sum, of(part)), FALSE)
     case 'not':
-      return notOutcome(outcomeFor(condition.condition, model, row))
+      return notOutcome(of(condition.condition))
     case 'null': {
       const has = row.get(condition.field)
       if (has !== undefined) return outcomeOf(has.isNull)
@@ -65,7 +70,8 @@ function outcomeFor(condition: Condition, model: ModelSpec, row: Assumed): Outco
       return condition.ofAny === undefined ? UNKNOWN : outcomeOf(condition.ofAny)
     case 'related': {
       const { set } = condition
-      const asked = possibleOutcomes(set.condition, set.model)
+      const asked = sets.get(set) ?? possibleOutcomes(set.condition, set.model)
+      sets.set(set, asked)
       const counting = set.counts === 'true' ? TRUE : TRUE | NULL
       if ((asked & counting) === 0) return FALSE
       return (asked & ~counting) === 0 ? TRUE : EITHER

@@ -50,6 +50,7 @@ export class PolicyCalls {
   }
 }
 
+/** Query builders are functions, too. */
 function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'then' in value
+  return (typeof value === 'function' || (typeof value === 'object' && value !== null)) && 'then' in value
 }
