@@ -244,7 +244,7 @@ class Assembler implements TransactionAssembler {
   #takeTruncate({ kind, relationOids }: TruncateMessage, bytes: number): AssemblyEvents {
     const open = this.#open(kind)
     const reported = new Set<string>()
-    const events: AssemblyEvent[] = []
+    const [left, doubts]: [AssemblyEvent[], AssemblyEvent[]] = [[], []]
     this.#registry.noteTruncate()
     for (const oid of relationOids) {
       const index = this.#nextIndex++
@@ -254,14 +254,14 @@ class Assembler implements TransactionAssembler {
       reported.add(reader.model.name)
       if (this.#isPublished(open, index)) continue
       if (!this.#registry.emptiesModel(reader.model.name, relationOids)) {
-        events.push({ kind: 'doubt', model: reader.model.name })
+        doubts.push({ kind: 'doubt', model: reader.model.name })
         continue
       }
       this.#packer.addTruncate(index, reader)
       this.#lastIndex = index
-      events.push(...this.#count(open, bytes))
+      left.push(...this.#count(open, bytes))
     }
-    return events
+    return [...left, ...doubts]
   }
 
   /** The first one counts, before any row: so it is the same for all parts, however they are cut. */

@@ -132,6 +132,21 @@ describe('transaction assembler', () => {
     ])
   })
 
+  it('doubts a model of which some tables are emptied behind what leaves', () => {
+    const [posts, inPart] = [2, { ...registry, emptiesModel: (model: string) => model !== 'User' }]
+    const postReader = { model: { name: 'Post' } } as RowReader
+    const readerOf = (oid: number) => (oid === posts ? postReader : reader)
+    const assembler = createTransactionAssembler({ ...inPart, readerOf } as unknown as RelationRegistry, {
+      partChangesMax: 2,
+    })
+    for (const message of [begin(1), insert()]) takeAll(assembler, message)
+    const events = takeAll(assembler, {
+      ...{ kind: 'truncate', streamXid: null, relationOids: [USERS, posts] },
+      ...{ isCascade: false, isRestartIdentity: false },
+    })
+    expect(events.map(({ kind }) => kind)).toEqual(['part', 'doubt'])
+  })
+
   it('cuts a huge transaction into bounded parts, of which only the last is final', () => {
     const { parts, feed, seen } = collect({ partChangesMax: 3 })
     feed(begin(1), ...Array.from({ length: 7 }, () => insert()), commit(1))
