@@ -5,7 +5,6 @@
 import { type CodesWith, RowcastError } from '../../errors.ts'
 import { OWN_DOCUMENTS } from '../../graphql/own-documents.ts'
 import { memberOf } from '../../member-of.ts'
-import type { PipelinePlugin } from '../session/connection-state.ts'
 import type { NamedDocument } from './persisted-manifest.ts'
 
 /** What a request says of its document. */
@@ -81,24 +80,4 @@ function idOf({ documentId, extensions }: DocumentRequest): string | null {
   const persisted = memberOf(extensions, 'persistedQuery')
   const ids = [documentId, persisted, memberOf(persisted, 'sha256Hash')]
   return ids.find((id): id is string => typeof id === 'string' && id !== '') ?? null
-}
-
-/** What takes the text of a document that a request over HTTP, or for a stream of it, names. */
-export function createDocumentResolver(documents: PersistedDocuments): PipelinePlugin {
-  return {
-    onParams({ request, params, setParams }) {
-      // What is no object is refused next.
-      if (typeof params !== 'object' || params === null || Array.isArray(params)) return
-      const documentId = memberOf(params, 'documentId') ?? idOfUrl(request)
-      const query = documents.textOf({ ...params, documentId })
-      // What has neither a name nor a text is answered as anywhere else.
-      if (query !== undefined && query !== params.query) setParams({ ...params, query })
-    },
-  }
-}
-
-/** Yoga reads the parameters of a URL that it knows. */
-function idOfUrl({ method, url }: Request): string | undefined {
-  if (method !== 'GET' || !url.includes('documentId=')) return undefined
-  return new URL(url).searchParams.get('documentId') ?? undefined
 }
