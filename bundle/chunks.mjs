@@ -1,32 +1,21 @@
 // The end of `npm run build`: what Node.js loads for the entries of the package and the programs becomes a few files. Each module that is a file of its own costs
-// every start half a millisecond, and there were 600. What browsers get stays as the compiler wrote it: file by file, an application's bundler leaves
+// every start half a millisecond, and there were 755. What browsers get stays as the compiler wrote it: file by file, an application's bundler leaves
 // out what it does not use. Declarations stay as they are.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { ENTRIES, FOR_BROWSERS, PROGRAMS } from './entries.mjs'
 
 const DIST = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist')
-const FOR_NODE = [
-  'index',
-  'graphql/plugin/rowcast-plugin',
-  'graphql/kit/schema-kit',
-  'server/create-server',
-  'better-auth/realtime',
-  'cli/main',
-  'generator/main',
-]
-const FOR_BROWSERS = [
-  'client/client',
-  ...['apollo', 'react', 'tanstack-db', 'urql'].map((name) => `adapters/${name}`),
-]
 /** Not built from src/: pages, the sample, and packages that are bundled already. */
 const OTHERS = ['bundled', 'graphiql', 'page', 'sample']
 
+const forNode = [...ENTRIES.filter((name) => !FOR_BROWSERS.includes(name)), ...PROGRAMS]
 const kept = reachable(FOR_BROWSERS.map(pathOf))
 const before = ownFiles().filter((file) => !kept.has(file))
 const build = await rolldown({
-  input: Object.fromEntries(FOR_NODE.map((name) => [name, pathOf(name)])),
+  input: Object.fromEntries(forNode.map((name) => [name, pathOf(name)])),
   platform: 'node',
   // There is one copy of each module: also of what both sides use.
   external: (id, _importer, isResolved) => (isResolved ? kept.has(id) || isOther(id) : !/^[./]/.test(id)),

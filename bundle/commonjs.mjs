@@ -3,20 +3,9 @@
 import { writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { ENTRIES } from './entries.mjs'
 
 const DIST = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist')
-const ENTRIES = [
-  'index',
-  'better-auth/realtime',
-  'adapters/apollo',
-  'adapters/react',
-  'adapters/tanstack-db',
-  'adapters/urql',
-  'client/client',
-  'graphql/plugin/rowcast-plugin',
-  'graphql/kit/schema-kit',
-  'server/create-server',
-]
 
 for (const entry of ENTRIES) {
   const names = Object.entries(await import(pathToFileURL(join(DIST, `${entry}.js`)).href))
