@@ -12,7 +12,7 @@ const lsnOf = (commit: number) => toLsn(BigInt(commit))
 const delivery = (commit: number) => ({
   change: {
     ...{ action: 'TRUNCATE', index: 0, cursor: formatCursor(PLAIN_ORIGIN, lsnOf(commit), 0) },
-    transaction: { epoch: PLAIN_ORIGIN, commitLsn: lsnOf(commit), xid: commit },
+    transaction: { origin: PLAIN_ORIGIN, commitLsn: lsnOf(commit), xid: commit },
   },
   isLastOfTransaction: true,
 })

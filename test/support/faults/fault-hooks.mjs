@@ -14,7 +14,7 @@ const FOLDERS_LEFT_OUT = /^(?:cli|client|embedded|generator|config)\//
 const FILES_LEFT_OUT = [
   'server/http/incoming-request.ts',
   'guard.ts',
-  'log.ts',
+  'logger.ts',
   'errors.ts',
   'describe-error.ts',
 ].map(sourceFile)
