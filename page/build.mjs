@@ -33,6 +33,8 @@ const filesOf = (folder) =>
 const documents = ['activity.graphql', 'schema.graphql'].map((name) => join(FOLDER, name))
 const generated = join(FOLDER, 'generated', 'graphql.ts')
 
+let isAnnounced = false
+
 await withLock(async () => {
   if (changedMs(generated) < newestMs(documents)) runCodegen()
   await buildPage(FOLDER, 'page', [generated])
@@ -40,9 +42,16 @@ await withLock(async () => {
   await buildPage(join(FOLDER, 'graphiql'), 'graphiql', [join(ROOT, 'package-lock.json')])
 })
 
+/** Whoever waits sees for what. */
+function announce() {
+  if (!isAnnounced) process.stderr.write('Building the pages for browsers, once: up to half a minute …\n')
+  isAnnounced = true
+}
+
 async function buildPage(folder, name, more) {
   const built = join(ROOT, 'dist', name)
   if (changedMs(join(built, 'index.html')) >= newestMs([...filesOf(folder), ...more])) return
+  announce()
   const { build } = await import('vite')
   // Beside its place, and moved there once it is whole: a server may be reading.
   const outDir = `${built}-${process.pid}`

@@ -117,7 +117,8 @@ function createLifecycle(
     enable: () => reader.reader.enable(),
     async disable() {
       await stop()
-      return runTeardown(parts.target, models.goalFor(names), { slotWaitMs: SLOT_WAIT_MS })
+      const onLeft = (sentence: string): void => parts.logger.info(sentence)
+      return runTeardown(parts.target, models.goalFor(names), { slotWaitMs: SLOT_WAIT_MS, onLeft })
     },
     start() {
       const { reader: source } = reader

@@ -85,15 +85,21 @@ async function disableOne(
 ): Promise<ExitCode> {
   const { target, goal } = project
   const done = options.yes === true && options.dryRun !== true
-  const steps = await runTeardown(target, goal, { isDry: !done, onWait: printWaits(options, context) })
+  const left: string[] = []
+  const onLeft = (sentence: string) => left.push(sentence)
+  const onWait = printWaits(options, context)
+  const steps = await runTeardown(target, goal, { isDry: !done, onWait, onLeft })
   const { terminal } = context
-  if (options.json === true) terminal.print(reportOf(project, { done, steps }))
-  else if (steps.length === 0) terminal.print('There is nothing of rowcast in this database.')
+  if (options.json === true) terminal.print(reportOf(project, { done, steps, left }))
+  else if (steps.length === 0 && left.length === 0)
+    terminal.print('There is nothing of rowcast in this database.')
+  else if (steps.length === 0) terminal.print('There is no slot of rowcast in this database.')
   else {
     printSteps(terminal, steps, done ? 'Done' : 'To do')
     if (!done)
       terminal.print('', `Nothing was changed. Run it with ${terminal.style('bold', '--yes')} to do this.`)
   }
+  if (options.json !== true) for (const sentence of left) terminal.print(terminal.style('dim', sentence))
   return done || steps.length === 0 ? ExitCode.ok : ExitCode.findings
 }
 

@@ -7,7 +7,7 @@ export interface ServerAddress {
   readonly port: number
 }
 
-/** `any`: the first that lets us in. `read-write`: also none whose sessions are read-only by default. */
+/** `any`: a primary where one is there, else the first that lets us in. `read-write`: also none whose sessions are read-only by default. */
 export type WantedServer = 'any' | 'primary' | 'read-write'
 
 /** The servers of one address. All connections of a process to it share this: who looks at a slot asks the server that sends its changes. */

@@ -30,7 +30,12 @@ export async function connectToWanted<Session extends { readonly client: pg.Clie
 ): Promise<Session> {
   const { choice } = target
   if (choice === undefined) return connect(target)
-  const found: Search = { answer: null, unwanted: [], failure: null }
+  const takeIt = (session: Session, server: ServerAddress): Session => {
+    choice.take(server)
+    onTaken?.(server)
+    return session
+  }
+  const found: Search<Session> = { answer: null, unwanted: [], failure: null, standby: null }
   const servers = choice.inOrder()
   for (const server of servers) {
     // The first is asked all the same: it says why not.
@@ -38,31 +43,37 @@ export async function connectToWanted<Session extends { readonly client: pg.Clie
     try {
       const session = await connect({ ...target, ...server, choice: undefined })
       if (await isWanted(session.client, choice.wanted, answerTimeoutMs)) {
-        choice.take(server)
-        onTaken?.(server)
-        return session
+        if (found.standby !== null) driverSocket(found.standby.session.client).destroy()
+        return takeIt(session, server)
       }
-      driverSocket(session.client).destroy()
-      found.unwanted.push(server)
+      // Of `any`: a standby has no slot but its own, so that a primary that comes after it in the address would never be asked.
+      if (choice.wanted === 'any' && found.standby === null) found.standby = { session, server }
+      else {
+        driverSocket(session.client).destroy()
+        found.unwanted.push(server)
+      }
     } catch (error) {
       if (isAnswer(error)) found.answer ??= error
       else found.failure = error
     }
   }
+  if (found.standby !== null) return takeIt(found.standby.session, found.standby.server)
   throw failureOf(found, servers, choice.wanted)
 }
 
 /** What came of it so far. */
-interface Search {
+interface Search<Session> {
   /** What a server has refused us with. */
   answer: unknown
   readonly unwanted: ServerAddress[]
   /** Why the last one that did not answer was not reached. */
   failure: unknown
+  /** The first that is no primary, where it will do. */
+  standby: { readonly session: Session; readonly server: ServerAddress } | null
 }
 
 function failureOf(
-  { answer, unwanted, failure }: Search,
+  { answer, unwanted, failure }: Omit<Search<unknown>, 'standby'>,
   tried: readonly ServerAddress[],
   wanted: WantedServer,
 ): unknown {
@@ -75,11 +86,10 @@ const STATE_SQL = `SELECT pg_catalog.pg_is_in_recovery() AS standby,
 
 /** Asked before anything is set: what the session begins with counts. */
 async function isWanted(client: pg.Client, wanted: WantedServer, deadlineMs: number): Promise<boolean> {
-  if (wanted === 'any') return true
   try {
     const ask = () => client.query<{ standby: boolean; readonly: boolean }>(STATE_SQL)
     const [row] = (await withAnswerDeadline(client, deadlineMs, ask)).rows
-    return row?.standby === false && (wanted === 'primary' || !row.readonly)
+    return row?.standby === false && (wanted !== 'read-write' || !row.readonly)
   } catch (error) {
     driverSocket(client).destroy()
     throw error
@@ -115,7 +125,7 @@ function noneWanted(
   wanted: WantedServer,
   unwanted: readonly ServerAddress[],
 ): RowcastError {
-  const what = wanted === 'primary' ? 'a primary' : 'a primary that takes writes'
+  const what = wanted === 'read-write' ? 'a primary that takes writes' : 'a primary'
   return new RowcastError(
     'SOURCE_STANDBY_SERVER',
     `None of ${formatServers(servers)} is ${what}: ${formatServers(unwanted)} answered.`,

@@ -4,7 +4,7 @@ import type { DatabaseFacts, TableFacts } from '../../src/source/facts/database-
 import type { PublicationFacts } from '../../src/source/facts/publication-facts.ts'
 import { parseSetupMemory, type SetupMemory } from '../../src/source/setup/setup-memory.ts'
 import { planSetup, type SetupGoal } from '../../src/source/setup/setup-plan.ts'
-import { type CurrentIdentity, planTeardown } from '../../src/source/setup/teardown.ts'
+import { type CurrentIdentity, leftPublication, planTeardown } from '../../src/source/setup/teardown.ts'
 
 const users = { schema: 'public', table: 'users' }
 const others = { schema: 'public', table: 'others' }
@@ -198,10 +198,22 @@ describe('disable', () => {
     expect(teardown({ comment }, 'n')).toHaveLength(2)
   })
 
-  it('drops a publication without a memory only where it names our tables and no others', () => {
-    expect(teardown({})).toEqual(['DROP PUBLICATION "rowcast"'])
-    expect(teardown({ tables: [users, others], named: [] })).toEqual([])
-    expect(teardown({ tables: [], named: [] })).toEqual([])
+  it.each([null, "Somebody else's."])(
+    'leaves a publication with comment %j as it is, and says so',
+    (said) => {
+      for (const tables of [[], [users], [users, others]])
+        expect(teardown({ tables, named: tables, comment: said })).toEqual([])
+      const present = { ...facts, publication: { ...publication, comment: said } }
+      expect(leftPublication(present, goal)).toContain('DROP PUBLICATION "rowcast";')
+      expect(leftPublication({ ...facts, publication: { ...publication, comment } }, goal)).toBe(null)
+      expect(leftPublication(facts, goal)).toBe(null)
+    },
+  )
+
+  it('drops a publication that set-up made where it altered nothing else', () => {
+    const whole = { ...facts, tables: [{ ...table, replicaIdentity: 'f' }] }
+    expect(remembered(whole)).toEqual({ isMade: true, options: null, added: [], identities: [] })
+    expect(teardown({ comment: commentAfter(whole) })).toEqual(['DROP PUBLICATION "rowcast"'])
   })
 
   it('leaves a publication whose memory it cannot read: whether it was there before is not known', () => {

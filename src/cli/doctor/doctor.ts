@@ -14,6 +14,7 @@ import type { Terminal } from '../terminal.ts'
 import { readDoctorFacts } from './doctor-facts.ts'
 import { type Finding, findingOf, type Severity } from './examination.ts'
 import { findAll } from './findings.ts'
+import { readHosts } from './host-states.ts'
 import { poolerFindings, providerFindings } from './provider-findings.ts'
 
 /** Options of the command line. */
@@ -53,7 +54,7 @@ async function examineOne(
 
 /** A database that nobody reaches is a finding, too. */
 async function examine({ target, goal, models, config, queryRole }: Project): Promise<Diagnosis> {
-  const address = { host: target.host, port: target.port }
+  const addresses = target.choice?.servers ?? [{ host: target.host, port: target.port }]
   const answered = modelsWithRowRule(new Map(Object.entries(config.models)))
   try {
     const refusal = await probeReplication(target)
@@ -61,17 +62,19 @@ async function examine({ target, goal, models, config, queryRole }: Project): Pr
       const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
       const source = await readSourceFacts((text) => sql.query(text), goal)
       const more = await readDoctorFacts(sql, goal.tables)
+      const hosts = await readHosts(target, goal.slot)
       const isPooled = refusal !== null && (await sql.isPooled())
       const findings = findAll({
         enums: config.catalog.enums,
-        ...{ facts, source, doctor: more, refusal, isPooled, goal, models, address, queryRole, answered },
+        ...{ facts, source, doctor: more, refusal, isPooled, goal, models, addresses, hosts, queryRole },
+        answered,
         leftOut: config.leftOut,
       })
       return { serverVersion: more.server.version, findings }
     })
   } catch (error) {
     if (!isRowcastError(error)) throw error
-    const findings = [findingOf(error), ...poolerFindings(address), ...providerFindings(address, [])]
+    const findings = [findingOf(error), ...poolerFindings(addresses), ...providerFindings(addresses, [])]
     return { serverVersion: null, findings }
   }
 }

@@ -4,8 +4,10 @@ import type { ErrorCode, RowcastError } from '../../errors.ts'
 import type { DatabaseFacts } from '../../source/facts/database-facts.ts'
 import type { SetupGoal } from '../../source/setup/setup-goal.ts'
 import type { SourceFacts } from '../../source/slot/slot-facts.ts'
+import type { ServerAddress } from '../../wire/server-choice.ts'
 import type { DoctorFacts } from './doctor-facts.ts'
 import type { FindingCode } from './finding-codes.ts'
+import type { HostState } from './host-states.ts'
 
 /** How bad it is: `error` stops changes, `warning` may cost or hurt, `advice` is good to know. */
 export type Severity = 'error' | 'warning' | 'advice'
@@ -21,12 +23,6 @@ export interface Finding {
   readonly hint: string
   /** Statements that the hint is about. @default none */
   readonly statements?: readonly string[] | undefined
-}
-
-/** Where the database is said to be. */
-export interface Address {
-  readonly host: string
-  readonly port: number
 }
 
 /** What doctor looks at. */
@@ -48,7 +44,10 @@ export interface Examination {
   readonly enums: ModelCatalog['enums']
   /** Models without a field that may be seen. */
   readonly leftOut: readonly string[]
-  readonly address: Address
+  /** Where the database is said to be. */
+  readonly addresses: readonly ServerAddress[]
+  /** What each of several servers says; none where there is one. */
+  readonly hosts: readonly HostState[]
 }
 
 /** An error of the error table as a finding. */

@@ -4,8 +4,10 @@
  */
 import { planSetup } from '../../source/setup/setup-plan.ts'
 import { judgeFacts } from '../../source/slot/slot-verdict.ts'
+import { formatServers } from '../../wire/server-choice.ts'
 import { driftFindings } from './drift-findings.ts'
 import { type Examination, type Finding, findingOf, type Severity } from './examination.ts'
+import { hostFindings } from './host-findings.ts'
 import { poolerFindings, providerFindings } from './provider-findings.ts'
 import { rowSecurityFindings } from './row-security-findings.ts'
 import { serverFindings } from './server-findings.ts'
@@ -20,11 +22,12 @@ export function findAll(examination: Examination): readonly Finding[] {
     ...slotFindings(examination),
     ...replicationFindings(examination),
     ...serverFindings(examination),
+    ...hostFindings(examination),
     ...tableFindings(examination),
     ...leftOutFindings(examination),
     ...rowSecurityFindings(examination),
     ...driftFindings(examination),
-    ...providerFindings(examination.address, examination.doctor.server.providerSettings),
+    ...providerFindings(examination.addresses, examination.doctor.server.providerSettings),
   ].sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity))
 }
 
@@ -62,15 +65,14 @@ function slotFindings({ source, goal }: Examination): Finding[] {
 }
 
 /** Where the right is missing, that is the finding. */
-function replicationFindings({ refusal, isPooled, facts, address }: Examination): Finding[] {
+function replicationFindings({ refusal, isPooled, facts, addresses }: Examination): Finding[] {
   if (refusal === null || !facts.mayReplicate) return []
-  const ofPooler = poolerFindings(address, isPooled)
+  const ofPooler = poolerFindings(addresses, isPooled)
   if (ofPooler.length > 0) return [...ofPooler]
-  const { host, port } = address
   return [
     {
       ...{ code: 'REPLICATION_REFUSED', severity: 'error', model: null },
-      why: `${host}:${port} answers SQL, but refuses a replication connection: ${findingOf(refusal).why}`,
+      why: `${formatServers(addresses)} answers SQL, but refuses a replication connection: ${findingOf(refusal).why}`,
       hint: 'If a connection pooler answers there, give rowcast the direct address of the server. Else let pg_hba.conf admit the role.',
     },
   ]

@@ -1,6 +1,7 @@
 /** Beside the spine, cli. What providers need, by address and by settings that only their servers have. Pure. */
 import type { ServerFacts } from '../../source/facts/server-facts.ts'
-import type { Address, Finding } from './examination.ts'
+import { formatServers, type ServerAddress } from '../../wire/server-choice.ts'
+import type { Finding } from './examination.ts'
 import type { FindingCode } from './finding-codes.ts'
 
 interface Provider {
@@ -50,34 +51,40 @@ const PROVIDERS: readonly Provider[] = [
   },
 ]
 
-/** What concerns this server. */
+/** What concerns these servers. */
 export function providerFindings(
-  { host }: Address,
+  addresses: readonly ServerAddress[],
   settings: ServerFacts['providerSettings'],
 ): readonly Finding[] {
   return PROVIDERS.filter(
     (provider) =>
-      provider.hosts.test(host) || settings.some(({ name }) => provider.settings?.test(name) === true),
+      addresses.some(({ host }) => provider.hosts.test(host)) ||
+      settings.some(({ name }) => provider.settings?.test(name) === true),
   ).map(({ code, why, hint }) => ({ ...{ code, severity: 'advice', model: null }, why, hint }))
 }
 
 /**
- * Whether the address is that of a pooler, by its sessions (`isPooled`) or as far as an address can show; asked only where no replication connection
- * was had, because newer versions of PgBouncer can pass one.
+ * Which addresses are those of poolers, by its sessions (`isPooled`, of the one that answers) or as far as an address can show; asked only where no
+ * replication connection was had, because newer versions of PgBouncer can pass one.
  */
-export function poolerFindings({ host, port }: Address, isPooled = false): readonly Finding[] {
-  const isPooler =
-    isPooled ||
+export function poolerFindings(addresses: readonly ServerAddress[], isPooled = false): readonly Finding[] {
+  const ofPoolers = addresses.filter(isPoolerAddress)
+  const named = ofPoolers.length === 0 && isPooled ? addresses : ofPoolers
+  if (named.length === 0) return []
+  return [
+    {
+      ...{ code: 'POOLER', severity: 'error', model: null },
+      why: `${formatServers(named)} is the address of a connection pooler (PgBouncer, Supavisor, Neon’s -pooler, RDS Proxy): replication does not pass through it.`,
+      hint: 'Give rowcast the direct address of the server, usually port 5432 and the host without "pooler"; the ORM can keep the other.',
+    },
+  ]
+}
+
+function isPoolerAddress({ host, port }: ServerAddress): boolean {
+  return (
     port === 6432 ||
     (port === 6543 && /\.supabase\.(co|com)$/.test(host)) ||
     /-pooler\.|^pooler\.|\.pooler\./.test(host) ||
     (host.includes('.proxy-') && host.endsWith('.rds.amazonaws.com'))
-  if (!isPooler) return []
-  return [
-    {
-      ...{ code: 'POOLER', severity: 'error', model: null },
-      why: `${host}:${port} is the address of a connection pooler (PgBouncer, Supavisor, Neon’s -pooler, RDS Proxy): replication does not pass through it.`,
-      hint: 'Give rowcast the direct address of the server, usually port 5432 and the host without "pooler"; the ORM can keep the other.',
-    },
-  ]
+  )
 }

@@ -54,7 +54,7 @@ export function parseConnectionTarget(url: string): ConnectionTarget {
 }
 
 const WANTED_HINT =
-  'rowcast reads from the primary: write target_session_attrs=primary, read-write or any, or leave it out, which is primary.'
+  'Write target_session_attrs=primary or read-write, any (a primary where one is there, else the first that answers), or leave it out, which is primary.'
 
 function isWantedServer(text: string): text is WantedServer {
   return text === 'any' || text === 'primary' || text === 'read-write'

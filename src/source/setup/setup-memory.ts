@@ -44,11 +44,6 @@ export function parseSetupMemory(comment: string | null): SetupMemory | null {
   return { isMade, options, added, identities }
 }
 
-/** Whether the comment is ours, and says what this version does not understand: what was there before is not known. */
-export function isUnreadMemory(comment: string | null): boolean {
-  return comment?.startsWith(PREFIX) === true && parseSetupMemory(comment) === null
-}
-
 function parseTable(value: unknown): QualifiedTable | null {
   const [schema, table] = [memberOf(value, 'schema'), memberOf(value, 'table')]
   return typeof schema === 'string' && typeof table === 'string' ? { schema, table } : null
@@ -75,8 +70,8 @@ export interface SetupChanges {
 }
 
 /**
- * The step that remembers; none where there is nothing to remember, or the publication or its comment is somebody
- * else's: set-up is no worse for that.
+ * The step that remembers; none where there is nothing new to remember, or the publication or its comment is somebody
+ * else's: set-up is no worse for that. That set-up made the publication is always remembered: `disable` drops no other.
  */
 export function memorySteps(facts: DatabaseFacts, goal: SetupGoal, changes: SetupChanges): SetupStep[] {
   const { publication } = facts
@@ -94,7 +89,8 @@ export function memorySteps(facts: DatabaseFacts, goal: SetupGoal, changes: Setu
     publication !== null && !isMade && changes.areOptionsChanged && known?.options == null
       ? optionsText(publication, facts.serverVersion)
       : null
-  if (identities.length === 0 && added.length === 0 && options === null) return []
+  const isNews = publication === null || identities.length > 0 || added.length > 0 || options !== null
+  if (!isNews) return []
   const memory: SetupMemory = {
     isMade,
     options: known?.options ?? options,

@@ -59,7 +59,7 @@ export function planSetup(all: DatabaseFacts, wanted: SetupGoal): SetupPlan {
     ...rememberSteps(facts, goal, identities),
     ...generatedColumnSteps(facts, goal),
     ...identitySteps(facts, goal),
-    ...publicationSteps(facts, goal, identities.length > 0),
+    ...publicationSteps(facts, goal),
     ...slotSteps(facts, goal),
   ]
   return { steps, problems: rightsProblems(facts, steps, goal), undo, skipped }
@@ -127,10 +127,7 @@ export function generatedColumnSteps(facts: DatabaseFacts, goal: SetupGoal): Set
   ]
 }
 
-/**
- * A publication that is to remember something is made empty, before the identities are set; its tables come into it
- * after them.
- */
+/** A publication is made empty, and remembers; its tables come into it after their identities are set. */
 function rememberSteps(
   facts: DatabaseFacts,
   goal: SetupGoal,
@@ -144,7 +141,7 @@ function rememberSteps(
       existing !== null &&
       (!publishesEverything(existing) || (mustPublishGenerated(facts) && !existing.publishesGenerated)),
   })
-  if (existing !== null || identities.length === 0) return steps
+  if (existing !== null) return steps
   const sql = `CREATE PUBLICATION ${quoteIdentifier(goal.publication)} WITH (${publicationOptions(facts)})`
   return [
     { kind: 'publication', sql, why: 'It will name the tables whose changes PostgreSQL sends.' },
@@ -173,15 +170,13 @@ function missingTables(
   )
 }
 
-function publicationSteps(facts: DatabaseFacts, goal: SetupGoal, isMadeEmpty: boolean): SetupStep[] {
+function publicationSteps(facts: DatabaseFacts, goal: SetupGoal): SetupStep[] {
   const name = quoteIdentifier(goal.publication)
   const listOf = (tables: readonly QualifiedTable[]) =>
     tables.map((t) => quoteQualified(t.schema, t.table)).join(', ')
   const existing = facts.publication
   if (existing === null) {
-    const sql = isMadeEmpty
-      ? `ALTER PUBLICATION ${name} ADD TABLE ${listOf(goal.tables)}`
-      : `CREATE PUBLICATION ${name} FOR TABLE ${listOf(goal.tables)} WITH (${publicationOptions(facts)})`
+    const sql = `ALTER PUBLICATION ${name} ADD TABLE ${listOf(goal.tables)}`
     const locks = goal.tables.map(nameOf)
     return [{ kind: 'publication', locks, sql, why: 'It names the tables whose changes PostgreSQL sends.' }]
   }

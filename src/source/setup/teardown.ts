@@ -20,7 +20,7 @@ import { identityText, nameOf } from './replica-identity.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { underSetupLock } from './setup.ts'
 import type { SetupGoal, SetupStep } from './setup-goal.ts'
-import { isUnreadMemory, parseSetupMemory, type SetupMemory } from './setup-memory.ts'
+import { parseSetupMemory, type SetupMemory } from './setup-memory.ts'
 import { dropAllSkipMarks } from './skip-marks.ts'
 
 /** A remembered table as it is now. */
@@ -48,10 +48,11 @@ export function planTeardown(
 ): readonly SetupStep[] {
   const { publication } = facts
   const steps = [...slotSteps(facts, goal)]
-  if (publication === null || isUnreadMemory(publication.comment)) return steps
-  const memory = parseSetupMemory(publication.comment)
+  const memory = parseSetupMemory(publication?.comment ?? null)
+  // Whose tables it names shows nothing of who made it.
+  if (publication === null || memory === null) return steps
   const ours = namedTables(facts, publication, memory, goal)
-  const isDropped = memory?.isMade === false ? false : isAll(ours, publication, memory)
+  const isDropped = memory.isMade && isAll(ours, publication)
   const identities = identitySteps(memory, current)
   // Unpublished before its identity goes: a published table must always have one that finds its rows.
   const isUnpublished = ours.length > 0 && (identities.length > 0 || !isDropped)
@@ -62,6 +63,13 @@ export function planTeardown(
     ...identities,
     ...endSteps(memory, isDropped, goal),
   ]
+}
+
+/** What is said of a publication that stays as it is: nothing shows that rowcast made it, or changed it. */
+export function leftPublication({ publication }: DatabaseFacts, goal: SetupGoal): string | null {
+  if (publication === null || parseSetupMemory(publication.comment) !== null) return null
+  const name = quoteIdentifier(goal.publication)
+  return `Publication ${name} stays as it is: no comment of rowcast's says who made it, or what it was before. If nobody else needs it, run DROP PUBLICATION ${name};`
 }
 
 function slotSteps({ slot }: DatabaseFacts, goal: SetupGoal): readonly SetupStep[] {
@@ -80,21 +88,15 @@ function slotSteps({ slot }: DatabaseFacts, goal: SetupGoal): readonly SetupStep
 function namedTables(
   { tables }: DatabaseFacts,
   publication: PublicationFacts,
-  memory: SetupMemory | null,
+  memory: SetupMemory,
   goal: SetupGoal,
 ): readonly QualifiedTable[] {
-  const ours =
-    memory?.isMade === false ? memory.added : [...goal.tables, ...tables, ...(memory?.identities ?? [])]
+  const ours = memory.isMade ? [...goal.tables, ...tables, ...memory.identities] : memory.added
   return publication.named.filter((table) => ours.some((each) => isSameTable(each, table)))
 }
 
-/** Whether nothing but ours is published. An empty publication is ours only if we remember making it. */
-function isAll(
-  ours: readonly QualifiedTable[],
-  { tables, named }: PublicationFacts,
-  memory: SetupMemory | null,
-): boolean {
-  if (named.length === 0) return memory !== null && tables.length === 0
+/** Whether nothing but ours is published. */
+function isAll(ours: readonly QualifiedTable[], { tables, named }: PublicationFacts): boolean {
   return [...tables, ...named].every((table) => ours.some((each) => isSameTable(each, table)))
 }
 
@@ -109,15 +111,15 @@ function unpublishStep(ours: readonly QualifiedTable[], goal: SetupGoal): SetupS
  * identity PostgreSQL would refuse UPDATE and DELETE of that until they are no longer published. The other options come
  * last: under FULL, generated columns have to be published.
  */
-function actionSteps(memory: SetupMemory | null, goal: SetupGoal): readonly SetupStep[] {
-  const [actions] = /^publish = '[a-z, ]*'/.exec(memory?.options ?? '') ?? []
+function actionSteps(memory: SetupMemory, goal: SetupGoal): readonly SetupStep[] {
+  const [actions] = /^publish = '[a-z, ]*'/.exec(memory.options ?? '') ?? []
   if (actions === undefined || (actions.includes('update') && actions.includes('delete'))) return []
   const sql = `ALTER PUBLICATION ${quoteIdentifier(goal.publication)} SET (${actions})`
   return [{ kind: 'publication', sql, why: 'Those are the actions that it published before rowcast.' }]
 }
 
-function identitySteps(memory: SetupMemory | null, current: CurrentIdentities): readonly SetupStep[] {
-  return (memory?.identities ?? []).flatMap((was) => {
+function identitySteps(memory: SetupMemory, current: CurrentIdentities): readonly SetupStep[] {
+  return memory.identities.flatMap((was) => {
     const is = current.find((each) => isSameTable(each, was))
     if (is === undefined || isSameIdentity(is, was) || !canBePutBack(was, is)) return []
     return {
@@ -140,11 +142,10 @@ function isSameIdentity(a: TableIdentity, b: TableIdentity): boolean {
   return a.identity === b.identity && a.index === b.index
 }
 
-function endSteps(memory: SetupMemory | null, isDropped: boolean, goal: SetupGoal): readonly SetupStep[] {
+function endSteps(memory: SetupMemory, isDropped: boolean, goal: SetupGoal): readonly SetupStep[] {
   const name = quoteIdentifier(goal.publication)
   const kind = 'publication'
   if (isDropped) return [{ kind, sql: `DROP PUBLICATION ${name}`, why: 'It publishes nothing else.' }]
-  if (memory === null) return []
   const forget: SetupStep = {
     ...{ kind: 'memory', sql: `COMMENT ON PUBLICATION ${name} IS NULL` },
     why: 'Everything that was remembered there is put back.',
@@ -160,6 +161,8 @@ export interface TeardownOptions extends StepRunOptions {
   readonly isDry?: boolean | undefined
   /** How long to wait for whoever reads the slot, and may be ending. @default 0 */
   readonly slotWaitMs?: number | undefined
+  /** Called with what is left as it is, and why. */
+  readonly onLeft?: ((sentence: string) => void) | undefined
 }
 
 const SLOT_LOOK_MS = 50
@@ -180,7 +183,7 @@ export async function runTeardown(
 async function takeAway(
   target: DriverTarget,
   goal: SetupGoal,
-  { isDry = false, slotWaitMs = 0, ...options }: TeardownOptions,
+  { isDry = false, slotWaitMs = 0, onLeft, ...options }: TeardownOptions,
 ): Promise<readonly SetupStep[]> {
   const steps = await withDatabaseSession(target, async (sql) => {
     const look = () => readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
@@ -195,6 +198,8 @@ async function takeAway(
       publication: goal.publication,
       serverVersion: facts.serverVersion,
     })
+    const left = leftPublication(facts, goal)
+    if (left !== null) onLeft?.(left)
     return planTeardown(facts, current, goal)
   })
   if (isDry) return steps

@@ -7,6 +7,8 @@ import type { ColumnFacts, TableLoad } from '../../../src/cli/doctor/doctor-fact
 import type { Examination, Severity } from '../../../src/cli/doctor/examination.ts'
 import { FINDING_CODES } from '../../../src/cli/doctor/finding-codes.ts'
 import { findAll } from '../../../src/cli/doctor/findings.ts'
+import { hostFindings } from '../../../src/cli/doctor/host-findings.ts'
+import type { HostState } from '../../../src/cli/doctor/host-states.ts'
 import { poolerFindings, providerFindings } from '../../../src/cli/doctor/provider-findings.ts'
 import { RowcastError } from '../../../src/errors.ts'
 import { SEES_ALL } from '../../../src/source/db/visibility.ts'
@@ -115,7 +117,8 @@ const well: Examination = {
   isPooled: false,
   goal: { tables: [{ model: 'User', ...users }], publication: 'rowcast', slot: 'rowcast', joinTables: [] },
   models: [model],
-  address: { host: 'db.example.com', port: 5432 },
+  addresses: [{ host: 'db.example.com', port: 5432 }],
+  hosts: [],
   queryRole: 'app',
   answered: new Set<string>(),
   enums: {},
@@ -194,7 +197,11 @@ const TABLE: readonly (readonly [string, Examination, Severity, string, RegExp])
     {
       ...well,
       refusal: new RowcastError('SOURCE_CONNECTION_LOST', 'No.'),
-      address: { host: 'h', port: 6432 },
+      // Also behind another host.
+      addresses: [
+        { host: 'db.example.com', port: 5432 },
+        { host: 'h', port: 6432 },
+      ],
     },
     ...(['error', 'POOLER', /direct address/] as const),
   ],
@@ -391,7 +398,7 @@ describe('doctor', () => {
     ['db.abcdefgh.supabase.co', 'PROVIDER_SUPABASE'],
     ['shop.postgres.database.azure.com', 'PROVIDER_AZURE'],
   ])('knows %s', (host, code) => {
-    expect(providerFindings({ host, port: 5432 }, []).map((finding) => finding.code)).toEqual([code])
+    expect(providerFindings([{ host, port: 5432 }], []).map((finding) => finding.code)).toEqual([code])
   })
 
   it.each([
@@ -400,7 +407,7 @@ describe('doctor', () => {
     ['azure.extensions', 'PROVIDER_AZURE'],
     ['neon.timeline_id', 'PROVIDER_NEON'],
   ])('knows the place by the setting %s', (name, code) => {
-    const found = providerFindings({ host: '10.0.0.1', port: 5432 }, [{ name, setting: 'on' }])
+    const found = providerFindings([{ host: '10.0.0.1', port: 5432 }], [{ name, setting: 'on' }])
     expect(found.map((finding) => finding.code)).toEqual([code])
   })
 
@@ -413,7 +420,46 @@ describe('doctor', () => {
     ['db.example.com', 6543, 0],
     ['db.abcdefgh.supabase.co', 5432, 0],
   ])('judges whether %s:%i is a pooler', (host, port, count) => {
-    expect(poolerFindings({ host, port })).toHaveLength(count)
+    expect(poolerFindings([{ host, port }])).toHaveLength(count)
+  })
+
+  it('names the hosts of poolers among several, or all where a pooler is one of them', () => {
+    const [a, b] = [
+      { host: 'a', port: 5432 },
+      { host: 'b', port: 6432 },
+    ]
+    expect(poolerFindings([a, b], true).map(({ why }) => why)).toEqual([expect.stringMatching(/^b:6432 is/)])
+    expect(poolerFindings([a, a], true).map(({ why }) => why)).toEqual([
+      expect.stringMatching(/^a:5432,a:5432 is/),
+    ])
+    expect(poolerFindings([a, a])).toEqual([])
+  })
+
+  it('says what each of several hosts means for a failover', () => {
+    const copied = { ...slot, isSynced: true }
+    const host = (name: string, more: object) => ({
+      ...{
+        server: { host: name, port: 5432 },
+        refusal: null,
+        isInRecovery: true,
+        walLevel: 'logical',
+        slot: copied,
+      },
+      ...more,
+    })
+    const codesOf = (...hosts: readonly HostState[]) =>
+      hostFindings({ ...well, hosts }).map(({ code, severity, why }) => [code, severity, why.split(' ')[0]])
+    const primary = host('a', { isInRecovery: false })
+    expect(codesOf(primary, host('b', {}))).toEqual([])
+    expect(codesOf(primary, host('b', { isInRecovery: false }))).toEqual([
+      ['SEVERAL_PRIMARIES', 'warning', 'a:5432,b:5432'],
+    ])
+    for (const more of [{ slot: null }, { slot }, { walLevel: 'replica' }])
+      expect(codesOf(primary, host('b', more))).toEqual([['STANDBY_LACKS_SLOT', 'advice', 'b:5432']])
+    const refusal = new RowcastError('SOURCE_CONNECTION_REFUSED', 'Nobody listens.')
+    expect(codesOf(primary, { ...host('b', {}), refusal })).toEqual([
+      ['HOST_UNREACHABLE', 'warning', 'b:5432'],
+    ])
   })
 
   it('names models that have nothing to show', () => {
