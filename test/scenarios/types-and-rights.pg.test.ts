@@ -30,7 +30,10 @@ test('an extension goes with its type, and is back; a label is renamed', async (
   await sql('DROP EXTENSION citext CASCADE')
   await sql("INSERT INTO items VALUES (3, 'bad')")
   await sql('INSERT INTO others VALUES (1)')
-  expect(isRowcastError(await failure, 'CATALOG_DRIFT')).toBe(true)
+  // The look may be before the row: a client that was ended by a replaced table comes again, and hears what is amiss.
+  const ended = await failure
+  const said = isRowcastError(ended, 'RESYNC_REQUIRED') ? await watch().failure() : ended
+  expect(said).toMatchObject({ code: 'CATALOG_DRIFT' })
   expect((await others.next()).new).toEqual({ id: 1 })
   await sql('CREATE EXTENSION citext; ALTER TABLE items ADD COLUMN word citext')
   await expect.poll(() => rowcast.status().drifted).toEqual([])

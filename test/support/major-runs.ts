@@ -122,9 +122,11 @@ async function runMajor(
 /** Vitest's exit code; its output is ours. */
 function runVitest(files: readonly string[], environment: Readonly<Record<string, string>>): Promise<number> {
   const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
-  const child = spawn(process.execPath, [vitest, 'run', '--project', 'pg', ...files], {
+  const projects = ['pg-together', 'pg'].flatMap((name) => ['--project', name])
+  const child = spawn(process.execPath, [vitest, 'run', ...projects, ...files], {
     cwd: ROOT,
-    env: { ...process.env, ...environment },
+    // As in `npm test`: those that can share a process do.
+    env: { ...process.env, ROWCAST_TEST_TOGETHER: '1', ...environment },
     stdio: 'inherit',
   })
   return new Promise((resolve, reject) => {
