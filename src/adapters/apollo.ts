@@ -6,7 +6,7 @@ import type { ListChange, ListShape } from '../client/apply-change.ts'
 import type { ChangeDocument } from '../client/document-text.ts'
 import { createLiveList } from '../client/live-list.ts'
 import type { LiveList, LiveListOptions } from '../client/live-list-api.ts'
-import { goneKey } from './cache-changes.ts'
+import { goneKey, goneKeys } from './cache-changes.ts'
 
 /** Of Apollo's cache what is needed. */
 export interface ApolloCacheParts {
@@ -48,6 +48,8 @@ export function keepQuery<Row extends object, QueryVariables = never, Variables 
   const { apollo, query, queryVariables: variables, typename, ...ofList } = options
   const { key, onChange } = options
   let field = ''
+  /** The rows that the cache has of this query. */
+  let cached: readonly Row[] = []
   const asked = { query, variables }
   const list = createLiveList<Row>({
     ...(ofList as unknown as LiveListOptions<Row>),
@@ -61,13 +63,14 @@ export function keepQuery<Row extends object, QueryVariables = never, Variables 
       return rows as readonly Row[]
     },
     onChange(change, about) {
-      evictGone(apollo.cache, change, { key, typename })
+      for (const gone of goneKeys(change, { key }, cached)) evict(apollo.cache, typename, gone)
       onChange?.(change, about)
     },
   })
   list.listen(() => {
     const { rows } = list.state
     if (field === '') return
+    cached = rows
     const entities = rows.map((row) => ({ __typename: typename, ...row }))
     const update = (known: object | null) => ({ ...known, [field]: entities })
     // As it is: a `merge` of the application's, for pages, would add to the rows that are there.
@@ -83,6 +86,10 @@ export function evictGone<Row extends object>(
   { typename, ...shape }: Pick<ListShape<Row>, 'key'> & { readonly typename: string },
 ): void {
   const gone = goneKey(change, shape)
-  const id = gone === null ? undefined : cache.identify({ __typename: typename, ...gone })
+  if (gone !== null) evict(cache, typename, gone)
+}
+
+function evict(cache: ApolloCacheParts, typename: string, key: object): void {
+  const id = cache.identify({ __typename: typename, ...key })
   if (id !== undefined) cache.evict({ id })
 }

@@ -26,6 +26,25 @@ export function goneKey<Row extends object>(
   return Object.fromEntries(names.map((name, index) => [name, before[index]]))
 }
 
+/** The key fields of all rows that a change leaves without an entity: a TRUNCATE names none, and takes those that are known. */
+export function goneKeys<Row extends object>(
+  change: ListChange<Row>,
+  shape: Pick<ListShape<Row>, 'key'>,
+  known: readonly Row[],
+): readonly Readonly<Record<string, unknown>>[] {
+  const gone =
+    change.action === 'TRUNCATE'
+      ? known.map((row) => goneKey({ action: 'DELETE', key: row }, shape))
+      : [goneKey(change, shape)]
+  return gone.filter((key) => key !== null)
+}
+
+/** The rows of a query, of which one field is a list; none where the list is not there. */
+export function rowsIn<Row extends object>(data: unknown, field: string): readonly Row[] {
+  const rows: unknown = Reflect.get(Object(data), field)
+  return Array.isArray(rows) ? (rows as readonly Row[]) : []
+}
+
 /** The data of a query, of which one field is a list, after the change. The same where nothing differs, and where the list is not there. */
 export function changedData<Row extends object, Data>(
   data: Data,
@@ -33,8 +52,7 @@ export function changedData<Row extends object, Data>(
   change: ListChange<Row>,
   shape: ListShape<Row>,
 ): Data {
-  const rows: unknown = Reflect.get(Object(data), field)
-  if (!Array.isArray(rows)) return data
-  const next = applyChange(rows as readonly Row[], change, shape)
+  const rows = rowsIn<Row>(data, field)
+  const next = applyChange(rows, change, shape)
   return next === rows ? data : { ...data, [field]: next }
 }

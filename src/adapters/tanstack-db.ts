@@ -5,7 +5,7 @@
 import { keyReader } from '../client/apply-change.ts'
 import { createLiveList } from '../client/live-list.ts'
 import type { LiveList, LiveListOptions, LiveListState } from '../client/live-list-api.ts'
-import type { SettledOptions } from '../client/own-mutations.ts'
+import type { SettledOptions, TransactionId } from '../client/own-mutations.ts'
 
 /** What a handler gets of one change that the application makes: a part of TanStack DB's `PendingMutation`. */
 export interface CollectionMutation<Row extends object> {
@@ -26,7 +26,7 @@ export interface CollectionMutations<Row extends object> {
 
 /**
  * Has the server write it, in one transaction. What the application did stays shown until that has come, and is taken back where this rejects. A server
- * that does not write metadata says which transaction it was: `{ txid }`, of `pg_current_xact_id()`; select `transaction { last xid }` then.
+ * that does not write metadata says which transaction it was: `{ txid }`, of `pg_current_xact_id()`, or several: `{ txid: [1, 2] }`; select `transaction { last xid }` then.
  */
 export type MutationHandler<Row extends object> = (mutations: CollectionMutations<Row>) => Promise<unknown>
 
@@ -134,10 +134,17 @@ async function settle<Row extends object>(
   run.bringUp()
 }
 
-/** What the answer of a handler says of its transaction. */
+/** What the answer of a handler says of its transactions. @throws TypeError for what is no transaction id */
 function txidOf(answer: unknown): SettledOptions['xid'] {
   const txid = typeof answer === 'object' && answer !== null && 'txid' in answer ? answer.txid : null
-  return typeof txid === 'string' || typeof txid === 'number' || typeof txid === 'bigint' ? txid : null
+  if (txid == null) return null
+  const several: readonly unknown[] = Array.isArray(txid) ? txid : [txid]
+  if (several.every(isTransactionId)) return several
+  throw new TypeError('`txid` of the answer is no transaction id, and no list of them.')
+}
+
+function isTransactionId(value: unknown): value is TransactionId {
+  return typeof value === 'bigint' || /^\d+$/.test(String(value))
 }
 
 function isStopped<Row extends object>({ list }: Run<Row>): boolean {

@@ -3,7 +3,7 @@
  * what is needed of it is written down here.
  */
 import type { ListChange, ListShape } from '../client/apply-change.ts'
-import { changedData, goneKey } from './cache-changes.ts'
+import { changedData, goneKeys, rowsIn } from './cache-changes.ts'
 
 /** What a subscription of changes does to the cache. */
 export interface CacheUpdate<Row extends object> extends ListShape<Row> {
@@ -42,12 +42,16 @@ export function changeUpdates<Row extends object>(
     (result, _args, cache) => {
       const change = Reflect.get(result, name) as ListChange<Row> | null
       if (change === null) return
-      const gone = goneKey(change, update)
+      const known: Row[] = []
       for (const { query, variables, field } of update.lists ?? []) {
-        const next = (data: object | null) => data && changedData(data, field, change, update)
+        const next = (data: object | null) => {
+          known.push(...rowsIn<Row>(data, field))
+          return data && changedData(data, field, change, update)
+        }
         cache.updateQuery({ query, variables } as never, next as never)
       }
-      if (gone !== null) cache.invalidate({ __typename: update.typename, ...gone } as never)
+      for (const gone of goneKeys(change, update, known))
+        cache.invalidate({ __typename: update.typename, ...gone } as never)
     },
   ])
   return Object.fromEntries(entries)

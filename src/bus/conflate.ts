@@ -1,6 +1,7 @@
 /** Stage 6, bus. Forgets what a slow subscriber need not see: all changes of a row but its latest. Pure. */
 import { explainUnrepresentable } from '../catalog/values/unrepresentable-value.ts'
 import type { AnyChange, AnyRow } from '../changes/change.ts'
+import { keyBefore } from '../changes/key-before.ts'
 import type { Delivery } from './bus.ts'
 
 /** What later changes say of a key. */
@@ -14,9 +15,18 @@ interface Later {
 const NOTHING: Later = { missing: () => [], isTaken: false }
 const TAKEN: Later = { ...NOTHING, isTaken: true }
 
+/** What a delivery says to its subscriber, who may be shown less than the change has. */
+interface Said {
+  /** The row that is there from now on, or gone; null where nothing distinguishes it. */
+  readonly key: AnyRow | null
+  /** The key that the row had before; null where it had the same, or where the subscriber is not shown it. */
+  readonly oldKey: AnyRow | null | undefined
+  readonly isGone: boolean
+}
+
 /**
  * The latest delivery of each row, in their order, and each that replaced a key, or may have: nothing that comes later says that
- * the key before is gone. Where the latest came without a field, as it did not change, also the one that had it. A TRUNCATE makes
+ * the key before is gone. Where the latest came without a field, as it did not change, also the one that had it, or that said the row was gone. A TRUNCATE makes
  * everything before it unneeded; changes of tables without a primary key are all kept, as nothing distinguishes their rows.
  */
 export function conflate<D extends Delivery>(deliveries: readonly D[]): D[] {
@@ -25,25 +35,38 @@ export function conflate<D extends Delivery>(deliveries: readonly D[]): D[] {
   for (let index = deliveries.length - 1; index >= 0; index -= 1) {
     const delivery = deliveries[index] as D
     const { change } = delivery
-    if (change.key !== null && !isNeeded(change, change.key, later)) continue
+    const said = saidOf(delivery)
+    if (said.key !== null && !isNeeded(change, said.key, said, later)) continue
     kept.push(delivery)
     if (change.action === 'TRUNCATE') break
   }
   return kept.reverse()
 }
 
+/** A row out of sight is gone, under the key that it had in sight; one that comes into sight was not there, whatever key it had. */
+function saidOf({ change, hidesOld, hidesNew, transition }: Delivery): Said {
+  if (hidesNew) return { key: keyBefore(change), oldKey: null, isGone: true }
+  const isGone = change.action === 'DELETE' || (change.action === 'UPDATE' && transition === 'LEFT')
+  return { key: change.key, oldKey: hidesOld ? null : change.oldKey, isGone }
+}
+
 /** Whether the change says what no later one does; notes what is missing still. */
-function isNeeded(change: AnyChange, key: AnyRow, later: Map<string, Later>): boolean {
+function isNeeded(
+  change: AnyChange,
+  key: AnyRow,
+  { oldKey, isGone }: Said,
+  later: Map<string, Later>,
+): boolean {
   const text = formatKey(key)
-  const { oldKey, action } = change
   const known = later.get(text)
   const found = known?.missing().filter((field) => change.new !== null && !change.unavailable.includes(field))
-  // Before an INSERT or a DELETE there was another row.
-  const rest = action !== 'UPDATE' ? NOTHING : restOf(change, known, found)
+  // Before an INSERT, and before what is gone, there was another row.
+  const rest = isGone || change.action === 'INSERT' ? NOTHING : restOf(change, known, found)
   later.set(text, oldKey == null ? rest : TAKEN)
   if (oldKey != null) later.set(formatKey(oldKey), rest)
-  if (known === undefined || found === undefined || oldKey !== null || found.length > 0) return true
-  return action === 'DELETE' && known.isTaken
+  if (known === undefined || found === undefined || oldKey !== null) return true
+  // What is missing, and what was there before, are of two rows.
+  return isGone ? known.isTaken || known.missing().length > 0 : found.length > 0
 }
 
 function restOf(change: AnyChange, known?: Later, found: readonly string[] = []): Later {

@@ -53,7 +53,8 @@ export function oldRowMissing({ model }: AnyChange): RowcastError {
 
 /** What the filter needs was not sent, or is too long for it. */
 export function unanswerable(change: AnyChange, filter: ChangeFilter): RowcastError {
-  const missing = missingValues(change, filter)
+  // A policy's fields are not the viewer's to know.
+  const missing = missingValues(change, { ...filter, rows: null })
     .map(({ image, fields }) =>
       fields === null ? `the ${image} row` : `${image}.${fields.join(`, ${image}.`)}`,
     )

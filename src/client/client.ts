@@ -30,7 +30,13 @@ export type {
   LiveListState,
   LiveListStatus,
 } from './live-list-api.ts'
-export { MutationError, type MutationFailure, type Settled, type SettledOptions } from './own-mutations.ts'
+export {
+  MutationError,
+  type MutationFailure,
+  type Settled,
+  type SettledOptions,
+  type TransactionId,
+} from './own-mutations.ts'
 export {
   type ChangeFailure,
   type ResumableOptions,

@@ -33,6 +33,7 @@ export function stepList<Row extends object>(
   change: ListChange<Row>,
   shape: ListShape<Row>,
 ): CutListStep<Row> {
+  if (isOfUnknownRow(change, shape)) return { rows, isStale: rows.length > 0 }
   const next = applyChange(rows, change, shape)
   if (!mayBeCut || next === rows || change.action === 'TRUNCATE') return { rows: next, isStale: false }
   if (next.length < rows.length) return { rows: next, isStale: true }
@@ -42,6 +43,16 @@ export function stepList<Row extends object>(
   // Its key changed: it takes the place of another row, and the order of keys may be that of the query.
   const wasThere = rows.some((row) => keyOf(row) === key)
   return { rows: next, isStale: !wasThere || (shape.sort !== undefined && keyOf(next.at(-1)) === key) }
+}
+
+/** Whether a row is gone and nobody says which: what PostgreSQL sends of it does not hold the key. */
+function isOfUnknownRow<Row extends object>(
+  { action, key, old, oldKey, new: row }: ListChange<Row>,
+  shape: ListShape<Row>,
+): boolean {
+  if (action !== 'DELETE' && (action !== 'UPDATE' || row != null)) return false
+  const keyOf = keyReader(shape)
+  return [key, old, oldKey].every((part) => keyOf(part) === null)
 }
 
 /** Whether an UPDATE is of a row that was below the end of the list and stays there. */

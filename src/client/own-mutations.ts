@@ -40,8 +40,8 @@ export interface Mutation<Row extends object> {
   isUncertain: boolean
   /** The rows were being read when it was made: its change may have come with them, or be on its way. */
   mayHaveCome: boolean
-  /** The transaction that wrote it, once the server has said so. */
-  xid: string | null
+  /** The transactions that wrote it and have not come, once the server has said which they are. */
+  xids: ReadonlySet<string>
   readonly waiting: Set<Waiter>
 }
 
@@ -51,13 +51,16 @@ export interface SettledOptions {
   readonly timeoutMs?: number | undefined
   /**
    * The transaction that the server wrote it in, where its metadata does not name the mutation: `pg_current_xact_id()`, of which changes have the
-   * lower 32 bits as `transaction { xid }`. PostgreSQL manual, 9.27.9 "Transaction ID and Snapshot Information Functions".
+   * lower 32 bits as `transaction { xid }`. Of several all are waited for. PostgreSQL manual, 9.27.9 "Transaction ID and Snapshot Information Functions".
    */
-  readonly xid?: string | number | bigint | null | undefined
+  readonly xid?: TransactionId | readonly TransactionId[] | null | undefined
 }
 
+/** As PostgreSQL shows it: of 64 bits, or the lower 32 of them. */
+export type TransactionId = string | number | bigint
+
 /** A transaction id as changes have it: of 64 bits the lower 32. @throws where it is no whole number */
-function xidText(xid: string | number | bigint): string {
+function xidText(xid: TransactionId): string {
   return String(BigInt.asUintN(32, BigInt(xid)))
 }
 
@@ -92,7 +95,7 @@ export class OwnMutations<Row extends object> {
     if (this.#byId.size >= REMEMBERED_MAX && oldest !== undefined) this.#forget(oldest, 'unknown')
     this.#byId.set(id, {
       ...{ shown: [], outcome: null, isUncertain: false, mayHaveCome: false },
-      ...{ xid: null, waiting: new Set() },
+      ...{ xids: new Set(), waiting: new Set() },
     })
     return id
   }
@@ -119,7 +122,7 @@ export class OwnMutations<Row extends object> {
     const mutation = this.#byId.get(id)
     if (mutation === undefined) throw new MutationError('unknown', id)
     if (mutation.isUncertain) this.#settle(mutation, 'reload')
-    if (xid != null) this.#awaitXid(mutation, xidText(xid))
+    if (xid != null) this.#awaitXids(mutation, new Set([xid].flat().map(xidText)))
     if (mutation.outcome !== null) return mutation.outcome
     if (this.#end !== null) throw new MutationError('ended', id, this.#end.cause)
     return new Promise((resolve, reject) => {
@@ -152,25 +155,26 @@ export class OwnMutations<Row extends object> {
     })
   }
 
-  #awaitXid(mutation: Mutation<Row>, xid: string): void {
+  #awaitXids(mutation: Mutation<Row>, xids: ReadonlySet<string>): void {
+    // One of several has come, which named the mutation before the server did.
+    if (mutation.outcome === 'change' && xids.size > 1) mutation.outcome = null
     if (mutation.outcome !== null) return
-    if (this.#come.has(xid)) {
-      this.#settle(mutation, 'change')
-      return
+    this.#leaveXids(mutation)
+    mutation.xids = new Set([...xids].filter((xid) => !this.#come.has(xid)))
+    if (mutation.xids.size === 0) this.#settle(mutation, 'change')
+    for (const xid of mutation.xids) {
+      const written = this.#byXid.get(xid) ?? new Set()
+      this.#byXid.set(xid, written.add(mutation))
     }
-    this.#leaveXid(mutation)
-    mutation.xid = xid
-    const written = this.#byXid.get(xid) ?? new Set()
-    this.#byXid.set(xid, written.add(mutation))
   }
 
-  #leaveXid(mutation: Mutation<Row>): void {
-    const { xid } = mutation
-    if (xid === null) return
-    const written = this.#byXid.get(xid)
-    written?.delete(mutation)
-    if (written?.size === 0) this.#byXid.delete(xid)
-    mutation.xid = null
+  #leaveXids(mutation: Mutation<Row>): void {
+    for (const xid of mutation.xids) {
+      const written = this.#byXid.get(xid)
+      written?.delete(mutation)
+      if (written?.size === 0) this.#byXid.delete(xid)
+    }
+    mutation.xids = new Set()
   }
 
   /** The rows with what is shown before it has come. The same array where that is nothing. */
@@ -186,13 +190,15 @@ export class OwnMutations<Row extends object> {
     const id = transaction?.metadata?.mutationId
     const xid = transaction?.xid == null ? null : String(transaction.xid)
     const named = id == null ? undefined : this.#byId.get(String(id))
-    const written = new Set(this.#byXid.get(xid ?? ''))
-    if (named !== undefined) written.add(named)
+    const written = [...(this.#byXid.get(xid ?? '') ?? [])]
     // With `last` selected, what is shown stays until all of the transaction has come.
-    const isLast = transaction?.last !== false
-    if (xid !== null && isLast) this.#noteCome(xid)
-    if (isLast) for (const mutation of written) this.#settle(mutation, 'change')
-    return written.size > 0
+    if (transaction?.last !== false) {
+      if (xid !== null) this.#noteCome(xid)
+      for (const mutation of written) this.#awaitXids(mutation, mutation.xids)
+      // What names the mutation is all there is, unless it is one of several transactions.
+      if (named !== undefined && !written.includes(named)) this.#settle(named, 'change')
+    }
+    return named !== undefined || written.length > 0
   }
 
   #noteCome(xid: string): void {
@@ -239,7 +245,7 @@ export class OwnMutations<Row extends object> {
     mutation.outcome = outcome
     mutation.isUncertain = false
     mutation.shown = []
-    this.#leaveXid(mutation)
+    this.#leaveXids(mutation)
     for (const waiter of mutation.waiting) waiter.resolve(outcome)
     mutation.waiting.clear()
   }
@@ -247,7 +253,7 @@ export class OwnMutations<Row extends object> {
   #forget(id: string, reason: MutationFailure): void {
     const mutation = this.#byId.get(id)
     this.#byId.delete(id)
-    if (mutation !== undefined) this.#leaveXid(mutation)
+    if (mutation !== undefined) this.#leaveXids(mutation)
     for (const waiter of mutation?.waiting ?? []) waiter.reject(new MutationError(reason, id))
   }
 }

@@ -47,6 +47,11 @@ it('has what the database has, and its own rows once, from the first moment on',
         const names = transaction.mutations.map(({ modified }) => `('${modified.name}')`)
         // A server that writes no metadata says which transaction it was.
         if (names[0]?.includes('by xid')) return await insertedBy(names.join(', '))
+        if (names[0]?.includes('by two')) {
+          const written = [await insertedBy(names[0]), await insertedBy(names[1] ?? '')]
+          return { txid: written.map((each) => each?.txid) }
+        }
+        if (names[0]?.includes('by none')) return { txid: { of: 'nothing' } }
         await commit(
           ...([`INSERT INTO "Tag" (name) VALUES ${names.join(', ')}`, mutationId] as const),
           `INSERT INTO "Tag" (name) VALUES ('of another ${mutationId}')`,
@@ -97,8 +102,13 @@ it('has what the database has, and its own rows once, from the first moment on',
   for (const name of ['by xid 1', 'by xid 2'])
     await collection.insert({ id: `new ${name}`, name }).isPersisted.promise
   expect(names()).toEqual(expect.arrayContaining(['by xid 1', 'by xid 2']))
+  await collection.insert(['by two 1', 'by two 2'].map((name) => ({ id: `new ${name}`, name }))).isPersisted
+    .promise
+  expect(names()).toEqual(expect.arrayContaining(['by two 1', 'by two 2']))
+  const unreadable = collection.insert({ id: 'new none', name: 'by none' }).isPersisted.promise
+  await expect(unreadable).rejects.toThrow('`txid` of the answer is no transaction id')
   await agree()
-  for (const name of ['a', 'b', 'c', 'd', 'e', 'by xid 1', 'by xid 2']) {
+  for (const name of ['a', 'b', 'c', 'd', 'e', 'by xid 1', 'by xid 2', 'by two 1', 'by two 2']) {
     const counts = pictures.map((picture) => picture.filter((each) => each === name).length)
     expect([name, ...new Set(counts.slice(counts.indexOf(1)))]).toEqual([name, 1])
   }

@@ -79,6 +79,19 @@ it('begins with rows again where changes may be missing, and shows the old ones 
   list.stop()
 })
 
+it('begins with rows again where a row is gone and nobody says which', async () => {
+  const { list, asked, send, rows } = open()
+  await vi.waitFor(() => expect(asked).toHaveLength(1))
+  for (const change of [read(ada), read(ben), ready]) send(change)
+  await vi.waitFor(() => expect(rows()).toEqual([ada, ben]))
+  // The replica identity is an index that does not hold the key.
+  send({ action: 'DELETE', key: null, new: null, cursor: 'c2' })
+  await vi.waitFor(() => expect(asked).toHaveLength(2))
+  for (const change of [read(ben), { ...ready, cursor: 'c3' }]) send(change)
+  await vi.waitFor(() => expect(rows()).toEqual([ben]))
+  list.stop()
+})
+
 it('shows the others where a row fails, and does not begin again and again for it', async () => {
   const { list, rows, asked, send } = open()
   await vi.waitFor(() => expect(asked).toHaveLength(1))

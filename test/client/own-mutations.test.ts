@@ -240,6 +240,32 @@ it('knows all that one transaction wrote, the transaction said last, and none of
   list.stop()
 })
 
+it('waits for all of several transactions, also where the first of them names it, and for none where there are none', async () => {
+  const { list, send, begun, shows } = open()
+  await begun()
+  const [unnamed, named, none] = [list.newMutationId(), list.newMutationId(), list.newMutationId()]
+  list.show(unnamed, { action: 'INSERT', new: { id: -1, name: 'Ben …' } })
+  send('INSERT', ben, null, true, '7')
+  await shows('Ada', 'Ben', 'Ben …')
+  const settled = list.settled(unnamed, { xid: [7, '8'] })
+  send('INSERT', { id: 3, name: 'Cy' }, named, true, '9')
+  await shows('Ada', 'Ben', 'Cy', 'Ben …')
+  const ofNamed = list.settled(named, { xid: [9, 10n] })
+  let count = 0
+  for (const each of [settled, ofNamed]) void each.then(() => (count += 1))
+  send('INSERT', { id: 4, name: 'Di' }, named, false, '10')
+  await shows('Ada', 'Ben', 'Cy', 'Di', 'Ben …')
+  expect(count).toBe(0)
+  send('INSERT', { id: 5, name: 'Ed' }, named, true, '10')
+  expect(await ofNamed).toBe('change')
+  expect(count).toBe(1)
+  send('INSERT', { id: 6, name: 'Fi' }, null, true, '8')
+  expect(await settled).toBe('change')
+  await shows('Ada', 'Ben', 'Cy', 'Di', 'Ed', 'Fi')
+  expect(await list.settled(none, { xid: [] })).toBe('change')
+  list.stop()
+})
+
 it('takes what was made while the first rows were read for among them, unless its change comes', async () => {
   const { list, send, sendRows, begun, shows } = open({ isWithRows: true })
   await begun()

@@ -203,9 +203,21 @@ describe('Relay', () => {
       ...{ edge: 'ours', deletedId: null },
       new: { id: expect.any(String), isOwner: false },
     })
+    // Under another key it is another node: the one that it was has to go.
+    await database.query(`WITH u AS (INSERT INTO users (email) VALUES ('bob@x') RETURNING id)
+      UPDATE team_memberships SET user_id = u.id FROM u`)
+    const moved = (await results.next()).value.data.membershipChanged
+    expect(moved).toEqual({
+      edge: 'ours',
+      deletedId: inserted.new.id,
+      new: { id: expect.any(String), isOwner: false },
+    })
+    expect(moved.new.id).not.toBe(inserted.new.id)
+    await database.query('UPDATE team_memberships SET is_owner = true')
+    expect((await results.next()).value.data.membershipChanged.deletedId).toBeNull()
     await database.query('DELETE FROM team_memberships')
     expect((await results.next()).value.data.membershipChanged).toEqual({
-      ...{ edge: 'ours', deletedId: inserted.new.id },
+      ...{ edge: 'ours', deletedId: moved.new.id },
       new: null,
     })
   })

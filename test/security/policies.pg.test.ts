@@ -263,7 +263,7 @@ describe('subscriptions', () => {
     }
   })
 
-  it('under a DELETE that carries the key alone show only whom nothing is hidden from', async () => {
+  it('that ask for more than the key, where only that is sent: nobody keeps a row that is gone, as none begins', async () => {
     await using database = await openDatabase({ migrate: true })
     await insertTenants(database)
     const keep = { replicaIdentity: 'keep' } as const
@@ -273,22 +273,64 @@ describe('subscriptions', () => {
         rows: ({ viewer }: TenantContext) => (viewer === 'root' ? 'all' : { authorId: viewer }),
       },
     })
+    // PostgreSQL describes a table with its first change.
     const [transport] = STREAM_TRANSPORTS
     const query = 'subscription { postChanged { action key { rowId } old { title } } }'
-    const ada = await transport?.open(tenants.url, query, { token: ADA })
     const root = await transport?.open(tenants.url, query, { token: 'root' })
-    await database.query('DELETE FROM "Post"')
-    await database.query(`INSERT INTO "Post" (id, "authorId", title) VALUES (9, '${ADA}', 'sign')`)
-    for (const id of ['1', '2']) {
-      expect((await root?.next())?.data).toEqual({
-        postChanged: { action: 'DELETE', key: { rowId: id }, old: null },
-      })
-    }
-    expect((await ada?.next())?.data).toMatchObject({
-      postChanged: { action: 'INSERT', key: { rowId: '9' } },
+    const early = await transport?.open(tenants.url, query, { token: ADA })
+    await database.query('DELETE FROM "Post" WHERE id = 2')
+    expect((await root?.next())?.data).toEqual({
+      postChanged: { action: 'DELETE', key: { rowId: '2' }, old: null },
     })
+    const end = await early?.next()
+    expect(end?.errors[0]?.extensions?.['code']).toBe('FILTER_UNANSWERABLE')
+    expect(JSON.stringify(end)).not.toContain('authorId')
+    for (const actions of ['', '(action: [INSERT, DELETE])', '(action: UPDATE)']) {
+      const asked = `subscription { postChanged${actions} { action } }`
+      const { errors } = (await transport?.ask(tenants.url, asked, { token: ADA })) ?? { errors: [] }
+      expect([asked, errors[0]?.extensions?.['code']]).toEqual([asked, 'BAD_FILTER'])
+      expect(errors[0]?.message).toContain('out of your sight')
+    }
+    const inserts = 'subscription { postChanged(action: INSERT) { action key { rowId } } }'
+    const ada = await transport?.open(tenants.url, inserts, { token: ADA })
+    await database.query(
+      `DELETE FROM "Post"; INSERT INTO "Post" (id, "authorId", title) VALUES (9, '${ADA}', 'sign')`,
+    )
+    expect((await ada?.next())?.data).toEqual({ postChanged: { action: 'INSERT', key: { rowId: '9' } } })
     await ada?.leave()
     await root?.leave()
+  })
+
+  it('that ask for the key, where only that is sent: each hears of what goes, under the key that was seen', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await insertTenants(database)
+    await using tenants = await openTenants(database, {
+      Membership: { replicaIdentity: 'keep', rows: ({ viewer }: TenantContext) => ({ userId: viewer }) },
+    })
+    const [transport] = STREAM_TRANSPORTS
+    const query =
+      'subscription { membershipChanged { __typename action transition key { userId } oldKey { userId } new { userId } } }'
+    const streams = await Promise.all(
+      [ADA, BOB].map((token) => transport?.open(tenants.url, query, { token })),
+    )
+    const next = async () => {
+      const changes = await Promise.all(streams.map((stream) => stream?.next()))
+      return changes.map((each) => each?.data?.['membershipChanged' as never] as unknown)
+    }
+    await database.query(`DELETE FROM team_memberships WHERE user_id = '${BOB}'`)
+    await database.query(`UPDATE team_memberships SET user_id = '${BOB}' WHERE user_id = '${ADA}'`)
+    const gone = { __typename: 'MembershipDeleted', transition: 'LEFT', oldKey: null, new: null }
+    expect((await streams[1]?.next())?.data).toEqual({
+      membershipChanged: { ...gone, action: 'DELETE', key: { userId: BOB } },
+    })
+    expect(await next()).toEqual([
+      { ...gone, action: 'UPDATE', key: { userId: ADA } },
+      {
+        ...{ __typename: 'MembershipUpdated', action: 'UPDATE', transition: 'ENTERED' },
+        ...{ key: { userId: BOB }, oldKey: null, new: { userId: BOB } },
+      },
+    ])
+    await Promise.all(streams.map((stream) => stream?.leave()))
   })
 })
 

@@ -13,16 +13,15 @@ export interface ChangeParts {
   readonly unavailable?: readonly string[]
   /** The row before did not come, though the table is to log it. */
   readonly isOldMissing?: boolean
+  /** @default null */
+  readonly key?: AnyRow | null
+  /** @default null, the same as after */
+  readonly oldKey?: AnyRow | null | undefined
 }
 
 /** A change of model Thing. */
-export function buildChange({
-  action,
-  old = null,
-  new: after = null,
-  unavailable = [],
-  isOldMissing = false,
-}: ChangeParts): AnyChange {
+export function buildChange(parts: ChangeParts): AnyChange {
+  const { action, old = null, new: after = null, unavailable = [], isOldMissing = false, key = null } = parts
   const fields = Object.keys(after ?? {})
   const differing = old === null ? [] : fields.filter((field) => !isSameValue(old[field], after?.[field]))
   return {
@@ -33,10 +32,10 @@ export function buildChange({
     old,
     isOldMissing,
     new: after,
-    key: null,
+    key,
     changed: action === 'INSERT' ? fields : differing,
     unavailable,
-    oldKey: null,
+    oldKey: 'oldKey' in parts ? parts.oldKey : null,
     operation: { action, old, new: after },
     cursor: '',
     fresh() {

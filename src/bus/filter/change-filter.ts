@@ -178,8 +178,8 @@ function fieldsOfAll(conditions: readonly (Condition | null)[]): Set<string> {
 }
 
 /**
- * Refuses a filter that could never be answered: on old rows of a table that does not send them. A policy's
- * `rows` is no reason: what it cannot judge it hides.
+ * Refuses a filter that could never be answered: on old rows of a table that does not send them. So are rows of a policy that asks for more than the key,
+ * which is sent: nobody would hear that a row is gone.
  * @throws BAD_FILTER with the statement that makes PostgreSQL send them.
  */
 export function checkImagesAreSent(
@@ -187,7 +187,9 @@ export function checkImagesAreSent(
   model: ModelSpec,
   options: { readonly hasOldImages: boolean; readonly actions?: readonly ChangeAction[] | undefined },
 ): void {
-  if (options.hasOldImages || !requiredImages(filter, options.actions).needsOldImage) return
+  if (options.hasOldImages) return
+  checkLeavingIsSeen(filter, model, options.actions)
+  if (!requiredImages(filter, options.actions).needsOldImage) return
   const part = filter.old !== null ? 'old' : filter.where !== null ? 'where' : 'changed'
   if (part === 'changed' && filter.changed === null) {
     throw badFilter(
@@ -202,5 +204,20 @@ export function checkImagesAreSent(
     `it needs the row before the change, which PostgreSQL does not send for ${model.name}.`,
     'Set the replica identity of the table to FULL (rowcast.enable() does), or ask for action: INSERT only' +
       `${part === 'old' ? ', without `old`' : ''}.`,
+  )
+}
+
+/** @throws BAD_FILTER where a row could be gone for its viewer and nobody knew */
+function checkLeavingIsSeen(
+  { rows }: ChangeFilter,
+  model: ModelSpec,
+  actions: readonly ChangeAction[] = CHANGE_ACTIONS,
+): void {
+  if (rows === null || !actions.some((action) => action === 'UPDATE' || action === 'DELETE')) return
+  if ([...fieldsOf(rows)].every((field) => model.primaryKey.includes(field))) return
+  throw badFilter(
+    'action',
+    `whether an UPDATE or a DELETE of ${model.name} takes a row out of your sight cannot be seen: PostgreSQL does not send the row before it.`,
+    'Set the replica identity of the table to FULL (rowcast.enable() does), or ask for action: INSERT only.',
   )
 }

@@ -74,7 +74,10 @@ function explainPolicy(explained: Explained, change: AnyChange): string | null {
   const { filter, model, keys } = explained
   if (filter === null) return null
   const { rows, visible } = filter
-  if (judgeParts(filter, change, {}, keys) === 'miss')
+  const verdict = judgeParts(filter, change, {}, keys)
+  if (verdict === 'unknown')
+    return `Whether \`rows\` of ${model.name} let you see the row before cannot be said without it: FILTER_UNANSWERABLE.`
+  if (verdict === 'miss')
     return [`A policy hides it: \`rows\` of ${model.name}.`, ...policyKeys(explained, change)].join(' ')
   if (rows === null && visible === null) return null
   return judgeParts(filter, change, { visible }, keys) === 'miss'

@@ -4,6 +4,7 @@
  */
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyChange, AnyRow } from '../../changes/change.ts'
+import { keyBefore } from '../../changes/key-before.ts'
 import { invariant } from '../../errors.ts'
 import { type Anchor, type Anchors, anchorsOf, fewest } from './anchors.ts'
 import { type Bucket, itemsOf, withItem, withoutItem } from './bucket.ts'
@@ -185,7 +186,13 @@ class AnchoredIndex<S> implements FilterIndex<S> {
     }
     if (isForAll || !old.isEmpty) {
       const image = oldImage(change)
-      this.#find(found, rows, image, false)
+      // What a policy cannot judge it hides; but the row before may have been seen.
+      this.#find(
+        found,
+        rows,
+        image === undefined ? (keyBefore(change) ?? undefined) : image,
+        image === undefined,
+      )
       this.#find(found, where, image, true)
       this.#find(found, old, image, true)
     }
@@ -208,7 +215,7 @@ class AnchoredIndex<S> implements FilterIndex<S> {
     return anchorsOf(condition, this.#model, hasKeys && this.#unsettled !== null)
   }
 
-  /** A value that was not sent may be any; but what a policy cannot judge it hides. */
+  /** @param findsUnknown whether a value that was not sent may be any */
   #find(
     found: S[],
     { fields, paths }: PartIndex<S>,

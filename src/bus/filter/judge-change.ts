@@ -1,6 +1,7 @@
 /** Stage 6, bus. Whether a change is what a filter asks for, and whether its row enters, stays or leaves. */
 import { UnrepresentableValue } from '../../catalog/values/unrepresentable-value.ts'
 import type { AnyChange, AnyRow } from '../../changes/change.ts'
+import { keyBefore } from '../../changes/key-before.ts'
 import { type ChangeFilter, requiredImages, type VisibleFields } from './change-filter.ts'
 import type { RowTest } from './compile-condition.ts'
 import { FALSE, type Outcome, TRUE } from './outcome.ts'
@@ -10,10 +11,7 @@ export type Transition = 'ENTERED' | 'STAYED' | 'LEFT'
 
 /** What came of judging a change. */
 export interface Judgement {
-  /**
-   * `unknown`: it depends on values that PostgreSQL did not send; see `missingValues`. Not where only a policy asks for
-   * them, unless the row before is missing that the model's table is to log.
-   */
+  /** `unknown`: it depends on values that PostgreSQL did not send; see `missingValues`. */
   readonly verdict: 'match' | 'miss' | 'unknown'
   /** Null without `where` and `rows`, and where it depends on values that were not sent. */
   readonly transition: Transition | null
@@ -40,10 +38,11 @@ export function judgeChange(filter: ChangeFilter, change: AnyChange, past: Chang
   const sentNew = newImage(change)
   const sentOld = oldImage(change)
   const after = seen(sentNew, tests.rows)
-  // Whether the audience saw the row before is not known, where it should be: hiding it would leave it in their lists.
-  const isOldOpen = mayHaveBeenSeen(change, past.tests.rows)
-  const before = isOldOpen ? undefined : seen(sentOld, past.tests.rows)
-  const wasIn = isOldOpen ? undefined : isAmong(before, past)
+  const wasSeen = sentOld === undefined ? wasSeenByKey(change, past.tests.rows) : true
+  const isOldOpen = wasSeen === undefined
+  const before = sentOld !== undefined ? seen(sentOld, past.tests.rows) : wasSeen === false ? null : undefined
+  const wasAmong = isAmong(before, past)
+  const wasIn = isOldOpen && wasAmong === true ? undefined : wasAmong
   const isIn = isAmong(after, filter)
   const verdict = verdictOf([
     wasIn === true || isIn === true ? true : wasIn === false && isIn === false ? false : undefined,
@@ -127,9 +126,12 @@ function seen(image: Image, rows: RowTest | null): Image {
   return image !== undefined && rows(image) === TRUE ? image : null
 }
 
-/** Whether a policy may have let the row before through that is missing. */
-function mayHaveBeenSeen(change: AnyChange, rows: RowTest | null): boolean {
-  return rows !== null && change.isOldMissing === true && (rows(NOTHING_SENT) & TRUE) !== 0
+/**
+ * Whether a policy let a row through of which only the key was sent, which may be all that it asks. Where it is not, nobody knows: hiding the row would
+ * leave it in the lists of those who saw it.
+ */
+function wasSeenByKey(change: AnyChange, rows: RowTest | null): Answer {
+  return rows === null ? true : answerOf(rows(keyBefore(change) ?? NOTHING_SENT))
 }
 
 /** Whether the image is among the rows the filter describes; true for all that may be seen where it has no `where`. */

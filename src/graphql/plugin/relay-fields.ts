@@ -123,6 +123,7 @@ function isNew({ change, transition, hidesOld }: ChangeEvent): boolean {
 
 /** Ids of nodes, by the resolver that the row's own type has for them. */
 function nodeIdResolver(subscribed: SubscribedModel, idField: string) {
+  const { model } = subscribed
   const imageOf = imageResolver(subscribed)
   const idOf = async (image: Image, context: object, info: GraphQLResolveInfo): Promise<unknown> => {
     const type = info.schema.getType(subscribed.rowType)
@@ -143,24 +144,24 @@ function nodeIdResolver(subscribed: SubscribedModel, idField: string) {
   }
   const current = (event: ChangeEvent, context: object, info: GraphQLResolveInfo) => {
     const row = event.hidesNew ? null : image(event, 'new', context, info)
-    return idOf(row ?? keyImage(subscribed, event, context), context, info)
+    return idOf(row ?? keyImage(subscribed, visibleKey(model, event), context), context, info)
   }
   const deleted = async (event: ChangeEvent, context: object, info: GraphQLResolveInfo) => {
+    if (isRead(event) || event.change.action === 'TRUNCATE' || event.change.action === 'INSERT') return null
     const { change, hidesOld, hidesNew } = event
-    if (isRead(event) || change.action === 'TRUNCATE' || change.action === 'INSERT') return null
     const old = hidesOld ? null : image(event, 'old', context, info)
     if (change.action === 'DELETE' || hidesNew)
-      return idOf(old ?? keyImage(subscribed, event, context), context, info)
-    if (old === null) return null
-    const [before, after] = await Promise.all([idOf(old, context, info), current(event, context, info)])
+      return idOf(old ?? keyImage(subscribed, visibleKey(model, event), context), context, info)
+    const known = old ?? (hidesOld ? null : keyImage(subscribed, change.oldKey ?? null, context))
+    if (known === null) return null
+    const [before, after] = await Promise.all([idOf(known, context, info), current(event, context, info)])
     return before === after ? null : before
   }
   return { current, deleted }
 }
 
 /** What is known of a row of which only the key was sent: what else it had cannot be read. */
-function keyImage({ model, fields, scope }: SubscribedModel, event: ChangeEvent, context: object): Image {
-  const key = visibleKey(model, event)
+function keyImage({ model, fields, scope }: SubscribedModel, key: AnyRow | null, context: object): Image {
   if (key === null) return null
   const unavailable = fields.map(({ name }) => name).filter((name) => !model.primaryKey.includes(name))
   const { hidden } = scope.policies.view(context, model.name)

@@ -3,6 +3,7 @@
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import { primaryKeyOf } from '../../catalog/row-key.ts'
 import type { AnyRow } from '../../changes/change.ts'
+import { keyBefore } from '../../changes/key-before.ts'
 import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import { graphqlTypeName, keyFields } from '../field-type.ts'
 import { namesWithoutIdentity } from '../names.ts'
@@ -74,6 +75,6 @@ export function oldKeyField({ scope: { policies }, model, names }: SubscribedMod
 
 /** The key of the row that the viewer may see: the new one, or the old one where the new one is hidden. */
 export function visibleKey(model: ModelSpec, { change, hidesNew }: ChangeEvent): AnyRow | null {
-  if (!hidesNew || change.old === null) return change.key
-  return primaryKeyOf(model, change.old)
+  if (!hidesNew || !('oldKey' in change)) return change.key
+  return change.old === null ? keyBefore(change) : primaryKeyOf(model, change.old)
 }

@@ -151,7 +151,7 @@ describe('the filter index', () => {
     expect(index.size).toEqual({ subscribers: 1, scanned: 1, keys: 0 })
   })
 
-  it('looks a filter up by its policy where that is narrower, and hides what the policy cannot judge', () => {
+  it('looks a filter up by its policy where that is narrower, of a row before by its key where only that was sent', () => {
     const index = createFilterIndex<string>(thing)
     const rowsOfOne = parseWhere(thing, catalog, { id: 1 })
     index.add(
@@ -159,7 +159,10 @@ describe('the filter index', () => {
       createChangeFilter({ where: parseWhere(thing, catalog, { isOpen: true }), rows: rowsOfOne }),
     )
     expect(index.size).toMatchObject({ scanned: 0, keys: 1 })
-    expect(index.candidates(buildChange({ action: 'DELETE' }))).toEqual([])
+    expect(index.candidates(buildChange({ action: 'INSERT', new: { isOpen: true } }))).toEqual([])
+    expect(index.candidates(buildChange({ action: 'DELETE' }))).toEqual(['it'])
+    expect(index.candidates(buildChange({ action: 'DELETE', key: { id: 1 } }))).toEqual(['it'])
+    expect(index.candidates(buildChange({ action: 'DELETE', key: { id: 2 } }))).toEqual([])
     expect(index.candidates(buildChange({ action: 'DELETE', old: { id: 1, isOpen: true } }))).toEqual(['it'])
   })
 

@@ -137,12 +137,14 @@ describe('rows of a policy', () => {
     ['miss', { action: 'DELETE', old: sent }],
     ['match LEFT', { action: 'DELETE', old: paid }],
     ['miss', { action: 'INSERT', new: sent }],
-    // What cannot be judged is not shown, and not hinted at.
-    ['miss', { action: 'DELETE' }],
-    ['miss', { action: 'UPDATE', new: sent }],
-    ['match ENTERED -old', { action: 'UPDATE', new: paid }],
-    ['miss', { action: 'UPDATE', new: { id: 1 }, unavailable: ['status', 'note'] }],
     ['match LEFT', { action: 'TRUNCATE' }],
+    // Whether the row was seen is not known: hidden, it would stay in the lists of those who saw it.
+    ['unknown', { action: 'DELETE' }],
+    ['unknown -new', { action: 'UPDATE', new: sent }],
+    ['unknown', { action: 'UPDATE', new: paid }],
+    ['unknown -new', { action: 'UPDATE', new: { id: 1 }, unavailable: ['status', 'note'] }],
+    // What cannot be judged of a row that is new is not shown.
+    ['miss', { action: 'INSERT', new: { id: 1 }, unavailable: ['status', 'note'] }],
   ])('%s: %o', (expected, change) => {
     expect(judge({}, change, rows)).toBe(expected)
   })
@@ -156,6 +158,24 @@ describe('rows of a policy', () => {
   ])('where the table is to log the row before and did not: %s: %o', (expected, change, policy) => {
     expect(judge({}, { ...change, isOldMissing: true }, policy)).toBe(expected)
   })
+
+  it.each<[string, ChangeParts]>([
+    ['match LEFT', { action: 'DELETE', key: { id: 1 } }],
+    ['miss', { action: 'DELETE', key: { id: 9 } }],
+    ['match STAYED', { action: 'UPDATE', key: { id: 1 }, new: paid }],
+    ['match STAYED', { action: 'UPDATE', key: { id: 1 }, oldKey: { id: 2 }, new: paid }],
+    ['match ENTERED -old', { action: 'UPDATE', key: { id: 1 }, oldKey: { id: 9 }, new: paid }],
+    ['match LEFT -new', { action: 'UPDATE', key: { id: 9 }, oldKey: { id: 1 }, new: { ...paid, id: 9 } }],
+    ['miss', { action: 'UPDATE', key: { id: 9 }, oldKey: { id: 8 }, new: { ...paid, id: 9 } }],
+    // The identity is an index that does not hold the key.
+    ['unknown', { action: 'DELETE', key: null }],
+    ['unknown', { action: 'UPDATE', key: { id: 1 }, oldKey: undefined, new: paid }],
+  ])(
+    'are judged by the key where that is all they ask, and all that was sent: %s: %o',
+    (expected, change) => {
+      expect(judge({}, change, { id: { in: [1, 2] } })).toBe(expected)
+    },
+  )
 
   it('keep a filter from asking about what is hidden', () => {
     const change: ChangeParts = { action: 'UPDATE', old: sent, new: paid }
@@ -188,6 +208,13 @@ describe('what a filter needs', () => {
     expect(check({ changed: ['id'] })).toThrow(/\[BAD_FILTER\] changed: /)
     expect(check({ where: { id: 1 } }, ['INSERT'])).not.toThrow()
     expect(check({ new: { id: 1 } })).not.toThrow()
+    const checkRows = (rows: object, actions?: readonly ('INSERT' | 'DELETE')[]) => () =>
+      checkImagesAreSent(filterOf({}, rows), thing, { hasOldImages: false, actions })
+    expect(checkRows({ status: 'PAID' })).toThrow(/\[BAD_FILTER\] action: .*out of your sight.* Hint: .*FULL/)
+    expect(checkRows({ id: 1, status: 'PAID' }, ['INSERT', 'DELETE'])).toThrow(/\[BAD_FILTER\] action: /)
+    expect(checkRows({ status: 'PAID' }, ['INSERT'])).not.toThrow()
+    expect(checkRows({ id: 1 })).not.toThrow()
+    expect(checkRows({ OR: [] })).not.toThrow()
     const isSent = () => checkImagesAreSent(filterOf({ where: { id: 1 } }), thing, { hasOldImages: true })
     expect(isSent).not.toThrow()
   })
