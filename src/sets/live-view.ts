@@ -77,12 +77,12 @@ export class LiveView {
   }
 
   /** What a transaction changed of included relations; null where none is. The transaction has been decided. */
-  relatedChanges(live: LiveRows, transaction: LogTransaction): RelatedChanges | null {
+  async relatedChanges(live: LiveRows, transaction: LogTransaction): Promise<RelatedChanges | null> {
     const { model } = this.#request
     if (this.#held === null || this.#include.length === 0) return null
     const mayBeAskedFor = (values: AnyRow) => live.mayBeAskedFor(values)
     const options = { model, include: this.#include, sets: this.#held.get, mayBeAskedFor }
-    return new RelatedChanges(options, transaction)
+    return RelatedChanges.of(options, transaction)
   }
 
   unwatch(): void {

@@ -6,6 +6,7 @@ import { judgeChange } from '../bus/filter/judge-change.ts'
 import { relatedKeyOf } from '../bus/filter/related-keys.ts'
 import type { ValueKey } from '../bus/filter/value-domain.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
+import { NODE_TIMERS, Slice, type SliceTimers } from '../bus/time-slices.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { primaryKeyOf } from '../catalog/row-key.ts'
 import type { AnyChange, AnyRow } from '../changes/change.ts'
@@ -60,11 +61,29 @@ export class RelatedChanges {
   #count = 0
   #isEmptied = false
 
-  /** @throws RESYNC_REQUIRED where a row is missing that says who hears of it, or there are too many */
-  constructor(options: RelatedChangesOptions, transaction: StreamTransaction) {
+  private constructor(options: RelatedChangesOptions) {
     this.#options = options
     this.#heard = new Map(options.include.map((relation) => [relation, new Map<ValueKey, Heard>()]))
-    for (const relation of options.include) this.#collect(relation, transaction)
+  }
+
+  /**
+   * Those of a transaction, in slices: it may be large, and others do not wait for it.
+   * @throws RESYNC_REQUIRED where a row is missing that says who hears of it, or there are too many
+   */
+  static async of(
+    options: RelatedChangesOptions,
+    transaction: StreamTransaction,
+    timers: SliceTimers = NODE_TIMERS,
+  ): Promise<RelatedChanges> {
+    const changes = new RelatedChanges(options)
+    let slice = new Slice(timers)
+    for (const relation of options.include)
+      for (const _ of changes.#collect(relation, transaction)) {
+        if (!slice.isOver()) continue
+        await new Promise<void>((resolve) => timers.soon(resolve))
+        slice = new Slice(timers)
+      }
+    return changes
   }
 
   /** What a write of the model's own is given: what the row has not been given yet. Images that may not be seen are null. */
@@ -103,10 +122,12 @@ export class RelatedChanges {
     return keyed.length === 0 ? null : { keyed }
   }
 
-  #collect(relation: IncludedRelation, transaction: StreamTransaction): void {
+  /** A step for each change. */
+  *#collect(relation: IncludedRelation, transaction: StreamTransaction): Generator<void> {
     const { model } = relation.related
     const imagesOf = seenImages(relation, this.#options.sets, transaction.ordinal)
     for (const change of transaction.changesOf(model.name)) {
+      yield
       const { action, index } = change
       const via = (key: AnyRow | null): RelatedRowChange => ({
         index,

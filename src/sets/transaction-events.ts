@@ -17,7 +17,7 @@ export interface TransactionAsked {
   readonly given: number
   readonly live: LiveRows
   /** What it changed of included relations; null where none is. */
-  readonly relatedChanges: () => RelatedChanges | null
+  readonly relatedChanges: () => Promise<RelatedChanges | null>
   readonly holder: PageHolder & { readonly isEnded: boolean }
 }
 
@@ -29,7 +29,8 @@ export async function* eventsOf(
   const { model, actions = [], asksForRows } = request
   const { ordinal } = transaction
   const decided = live.decide(transaction)
-  const changes = relatedChanges()
+  const changes = await relatedChanges()
+  if (holder.isEnded) return
   for (const write of decided.writes) {
     const { change, judgement } = write
     if (judgement.verdict === 'unknown')
