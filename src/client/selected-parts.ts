@@ -10,9 +10,11 @@ export function checkOperations(operations: readonly Partial<PatchOperation<obje
 }
 
 /** @throws SubscriptionError where a part without which a change says nothing is not selected */
-export function checkChange({ action, new: row, old, key }: Partial<ListChange<object>>): void {
+export function checkChange({ action, new: row, old, key, transition }: Partial<ListChange<object>>): void {
   if (action === undefined) refuse('`action`')
-  if (row === undefined && (action === 'INSERT' || action === 'UPDATE')) refuse('`new`')
+  // An UPDATE that takes a row out of sight is of the type `UserDeleted`, and may be selected without `new`.
+  const isThere = action === 'INSERT' || (action === 'UPDATE' && transition !== 'LEFT')
+  if (row === undefined && isThere) refuse('`new`')
   if (key === undefined && old === undefined && action === 'DELETE') refuse('`key`')
 }
 

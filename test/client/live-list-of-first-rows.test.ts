@@ -79,6 +79,18 @@ it('begins with rows again where changes may be missing, and shows the old ones 
   list.stop()
 })
 
+it('takes out a row that an UPDATE takes out of sight, also where each type of changes is selected for itself', async () => {
+  const { list, asked, send, rows } = open()
+  await vi.waitFor(() => expect(asked).toHaveLength(1))
+  for (const change of [read(ada), read(ben), ready]) send(change)
+  await vi.waitFor(() => expect(rows()).toEqual([ada, ben]))
+  // `... on PersonDeleted { key { rowId } }`
+  send({ action: 'UPDATE', transition: 'LEFT', key: { rowId: 1 }, cursor: 'c2' })
+  await vi.waitFor(() => expect(rows()).toEqual([ben]))
+  expect(list.state.status).toBe('live')
+  list.stop()
+})
+
 it('begins with rows again where a row is gone and nobody says which', async () => {
   const { list, asked, send, rows } = open()
   await vi.waitFor(() => expect(asked).toHaveLength(1))
