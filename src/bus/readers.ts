@@ -10,7 +10,7 @@ import type { OlderLog } from './bus.ts'
 import type { History } from './history.ts'
 import { LogReader } from './log-reader.ts'
 import { OlderReaders } from './older-reader.ts'
-import { cannotResume } from './resync-required.ts'
+import { leftTheLog } from './resync-required.ts'
 import { StarvedReaders } from './starved-readers.ts'
 import type { Subscriber } from './subscriber.ts'
 import type { Pressure, SliceTimers } from './time-slices.ts'
@@ -112,7 +112,7 @@ export class Readers {
     } else {
       // What it has not taken is of no use: all is to be read again.
       subscriber.queue.spill()
-      subscriber.queue.end(cannotResume('it was read too slowly and has left the log'))
+      subscriber.queue.end(leftTheLog())
     }
     if (subscriber.queue.isAwaited) this.wake(subscriber)
   }

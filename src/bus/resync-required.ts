@@ -1,5 +1,5 @@
 /** Stage 6, bus. The ends after which a subscriber has to ask for its rows again, in one set of words. */
-import { RowcastError } from '../errors.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
 
 /** Of a subscription that may have missed something by the time it resumes. */
 export function cannotResume(reason: string): RowcastError {
@@ -12,4 +12,17 @@ export function cannotResume(reason: string): RowcastError {
 export function cannotGoOn(reason: string, model?: string, cause?: unknown): RowcastError {
   const details = model === undefined ? { reason } : { reason, model }
   return new RowcastError('RESYNC_REQUIRED', `The subscription cannot go on: ${reason}.`, { details, cause })
+}
+
+const LEFT_THE_LOG = 'it was read too slowly and has left the log'
+
+/** Of a subscription that is read more slowly than changes come, for longer than they are retained. */
+export function leftTheLog(): RowcastError {
+  return cannotResume(LEFT_THE_LOG)
+}
+
+/** Whether a subscription ended as its own consumer was too slow, and for no other reason. */
+export function isLeftBehind(error: unknown): boolean {
+  if (isRowcastError(error, 'SUBSCRIBER_TOO_SLOW')) return true
+  return isRowcastError(error, 'RESYNC_REQUIRED') && error.details['reason'] === LEFT_THE_LOG
 }

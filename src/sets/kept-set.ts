@@ -3,18 +3,12 @@
  * the stream brings then is applied to it; where that cannot be done here, it is read again. It is shown only as it was between two
  * transactions: what is read counts from where the stream has passed everything that its snapshot sees.
  */
-import type { BusSubscription, Delivery } from '../bus/bus.ts'
-import { cannotGoOn } from '../bus/resync-required.ts'
+import type { Delivery } from '../bus/bus.ts'
 import type { TransactionInfo } from '../changes/change.ts'
-import {
-  comparePositions,
-  formatCursor,
-  INDEX_AFTER_ALL,
-  isSameOrigin,
-  parseCursor,
-} from '../changes/cursor.ts'
-import type { ChangePosition, StreamOrigin } from '../changes/stream-position.ts'
+import { comparePositions, formatCursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
+import type { ChangePosition } from '../changes/stream-position.ts'
 import { toLsn } from '../wire/lsn.ts'
+import { ChangesOfModels } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
 import { KeptAudience } from './kept-audience.ts'
 import type { KeptSetParts, KeptState } from './kept-parts.ts'
@@ -34,14 +28,13 @@ export class KeptSet<Loaded, Shown, Event> {
   readonly #audience: KeptAudience<Shown, Event>
   readonly #ending = new AbortController()
   readonly #budget: ReadBudget
-  #changes: readonly BusSubscription[] = []
+  readonly #changes: ChangesOfModels
   /** What was read, as long as the stream is behind it. */
   #fence: Fence | null = null
   /** Something came that only the database can judge. */
   #mustRead = true
   /** Of what is always read again: something came that stands behind the fence. */
   #isOutdated = false
-  #origin: StreamOrigin | null = null
   #isChanged = false
   #state: KeptState<Shown> | null = null
   /** What there is, where that has not been shown to all yet: as whoever came meanwhile was given it. */
@@ -56,6 +49,7 @@ export class KeptSet<Loaded, Shown, Event> {
   constructor(parts: KeptSetParts<Loaded, Shown, Event>) {
     this.#parts = parts
     this.#audience = new KeptAudience(parts)
+    this.#changes = new ChangesOfModels(parts.subscribe)
     this.#budget = new ReadBudget(parts.monotonicMs, {
       intervalMs: Math.max(parts.everyMs, READ_INTERVAL_MS),
       hurriedMs: READ_INTERVAL_MS,
@@ -70,7 +64,7 @@ export class KeptSet<Loaded, Shown, Event> {
       untaken: this.#parts.untaken,
     })
     this.#audience.add(subscription)
-    if (this.#audience.size === 1 && this.#changes.length === 0) void this.#run()
+    if (this.#audience.size === 1 && !this.#changes.isOpen) void this.#run()
     return subscription
   }
 
@@ -114,7 +108,7 @@ export class KeptSet<Loaded, Shown, Event> {
     if (this.isEnded) return
     this.#ending.abort()
     this.#wake()
-    for (const changes of this.#changes) void changes.return()
+    this.#changes.close()
     this.#parts.onEnded()
   }
 
@@ -142,23 +136,18 @@ export class KeptSet<Loaded, Shown, Event> {
       await this.#read()
       return true
     }
-    for (const changes of this.#changes) {
-      for (let delivery = changes.pull?.take(); delivery !== undefined; delivery = changes.pull?.take()) {
-        this.#follow(delivery)
-        weigh(view.bytes)
-        // What is asked of the database waits for nothing else.
-        if (this.#isToBeRead && this.#readDueInMs <= 0) return true
-        if (turns.isOver) return true
-      }
+    for (const delivery of this.#changes.taken()) {
+      this.#follow(delivery)
+      weigh(view.bytes)
+      // What is asked of the database waits for nothing else.
+      if (this.#isToBeRead && this.#readDueInMs <= 0) return true
+      if (turns.isOver) return true
     }
     this.#settleAtBookmark()
-    const ended = this.#changes.find((changes) => changes.pull?.isEnded === true)
-    if (ended !== undefined) {
-      // How it ended.
-      await ended.next()
-      return false
-    }
-    await this.#rest()
+    const end = await this.#changes.end()
+    if (end === 'left behind') this.#readAnew()
+    else if (end === 'over') return false
+    else await this.#rest()
     return true
   }
 
@@ -175,7 +164,7 @@ export class KeptSet<Loaded, Shown, Event> {
   async #rest(): Promise<void> {
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve
-      for (const { pull } of this.#changes) if (pull !== undefined) pull.reader = { onReadable: resolve }
+      this.#changes.onReadable(resolve)
     })
     const dueInMs =
       this.#fence !== null ? LOOK_INTERVAL_MS : this.#isToBeRead ? this.#readDueInMs : this.#patchDueInMs()
@@ -189,13 +178,10 @@ export class KeptSet<Loaded, Shown, Event> {
   }
 
   async #read(): Promise<void> {
-    const { subscribe, read, counters, view } = this.#parts
+    const { read, counters, view } = this.#parts
     const cursor = await cursorBehind(this.#parts, this.#position, this.#ending.signal)
     if (this.isEnded) return
-    if (this.#changes.length === 0) {
-      this.#origin = parseCursor(cursor).origin
-      this.#changes = subscribe(cursor)
-    }
+    if (!this.#changes.isOpen) this.#changes.open(cursor)
     const { loaded, fence, tookMs, bytes } = await read(this.#ending.signal)
     counters.reads += 1
     counters.readMs += tookMs
@@ -209,10 +195,18 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#fence = fence
   }
 
+  /** What it had no time for is in what is read now: it loses nothing, and who shows it hears of it a little later. */
+  #readAnew(): void {
+    this.#changes.close()
+    this.#fence = null
+    this.#boundary = null
+    this.#transaction = null
+    this.#mustRead = true
+  }
+
   #follow(delivery: Delivery): void {
     const { change, isLastOfTransaction } = delivery
     const { transaction } = change
-    this.#checkOrigin(transaction.origin)
     const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn
     if (isPast && !this.#parts.isAskedAgain)
       this.#settle(formatCursor(transaction.origin, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
@@ -252,25 +246,14 @@ export class KeptSet<Loaded, Shown, Event> {
   #settleAtBookmark(): void {
     const fence = this.#fence
     if (fence === null) return
-    const bookmarks = this.#changes.map(({ pull }) => pull?.bookmark?.() ?? null)
-    const behind = bookmarks.find(
-      (each) => each === null || parseCursor(each).position.commitLsn < fence.endLsn - 1n,
-    )
-    const [first] = bookmarks
-    if (behind !== undefined || first == null) return
+    const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))
+    if (first === null) return
     const { origin } = parseCursor(first)
-    this.#checkOrigin(origin)
     this.#settle(
       this.#parts.isAskedAgain ? formatCursor(origin, toLsn(fence.endLsn - 1n), INDEX_AFTER_ALL) : first,
     )
     if (this.#isOutdated) this.#mustRead = true
     this.#isOutdated = false
-  }
-
-  /** The rows of one server and the changes of another do not fit. */
-  #checkOrigin(origin: StreamOrigin): void {
-    if (this.#origin !== null && !isSameOrigin(origin, this.#origin))
-      throw cannotGoOn('another server has taken over')
   }
 
   #settle(cursor: string): void {

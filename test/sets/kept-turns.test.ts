@@ -1,6 +1,8 @@
 /** What many changes cause in one list is done in turns, so that others come in between: however many lists there are. */
 import { expect, it } from 'vitest'
+import { cannotGoOn, leftTheLog } from '../../src/bus/resync-required.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
+import { RowcastError } from '../../src/errors.ts'
 import type { KeptState } from '../../src/sets/kept-parts.ts'
 import { KeptSet } from '../../src/sets/kept-set.ts'
 import { UntakenPatches } from '../../src/sets/untaken-patches.ts'
@@ -18,17 +20,31 @@ const delivery = (commit: number) => ({
 })
 
 /** A list whose every change is one more, and what it may spend of a turn. */
-function open(turns: { readonly isOver: boolean; wait(): Promise<void> | null }, weigh: (n: number) => void) {
+function open(
+  turns: { readonly isOver: boolean; wait(): Promise<void> | null },
+  weigh: (n: number) => void,
+  firstEnd: Error | null = null,
+) {
+  let opened = 0
+  let nowMs = 0
   const waiting = Array.from({ length: CHANGES }, (_, n) => delivery(10 + n))
   let count = 0
   const set = new KeptSet<number, number, KeptState<number>>({
     changeCursor: async () => formatCursor(PLAIN_ORIGIN, lsnOf(1), 0),
-    subscribe: () => [
-      {
-        pull: { take: () => waiting.shift(), isEnded: false, reader: null, bookmark: () => null },
-        return: async () => ({ done: true, value: undefined }),
-      } as never,
-    ],
+    subscribe: () => {
+      opened += 1
+      const isEnded = firstEnd !== null && opened === 1
+      const take = () => (isEnded ? undefined : waiting.shift())
+      return [
+        {
+          pull: { take, isEnded, reader: null, bookmark: () => null },
+          next: async () => {
+            throw firstEnd
+          },
+          return: async () => ({ done: true, value: undefined }),
+        } as never,
+      ]
+    },
     read: async () => ({
       ...{ loaded: 0, tookMs: 0, bytes: 0 },
       fence: { sees: () => false, endLsn: lsnOf(5), text: '' },
@@ -44,7 +60,7 @@ function open(turns: { readonly isOver: boolean; wait(): Promise<void> | null },
         return count
       },
     },
-    ...{ isAskedAgain: false, everyMs: 0, monotonicMs: () => 0, wait: async () => undefined, turns, weigh },
+    ...{ isAskedAgain: false, everyMs: 0, monotonicMs: () => nowMs++, wait: async () => undefined, turns, weigh },
     snapshotOf: (state) => state,
     patchOf: (_before, event) => ({ event, bytes: 1 }),
     untaken: new UntakenPatches(1_000_000),
@@ -80,4 +96,18 @@ it('what is kept counts as it becomes, and ends the list where that is too much'
     for (;;) if ((await followed.next()).value.shown > 60) return
   }
   await expect(until()).rejects.toThrow('LIST_TOO_COSTLY')
+})
+
+it.each([
+  [leftTheLog(), 'goes on'],
+  [new RowcastError('SUBSCRIBER_TOO_SLOW', 'Too much waits.'), 'goes on'],
+  [cannotGoOn('another server has taken over'), 'ends'],
+])('that changes came faster than it took them, ends no list: it is read again (%s)', async (error, outcome) => {
+  const followed = open({ isOver: false, wait: () => null }, () => undefined, error)
+  const until = async () => {
+    for (let shown = 0; shown < CHANGES; ) shown = (await followed.next()).value.shown
+    return 'goes on'
+  }
+  expect(await until().catch((thrown) => (thrown === error ? 'ends' : thrown))).toBe(outcome)
+  await followed.return()
 })
