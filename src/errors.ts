@@ -826,7 +826,27 @@ export const ERRORS = {
   },
   SOURCE_STANDBY_SERVER: {
     means: 'The server is a standby: the slot there is a copy that cannot be read before a promotion.',
-    hint: 'Point DATABASE_URL at the primary, or promote the standby: SELECT pg_promote(); or make a slot of its own there (PostgreSQL 16 and later): docs/postgres-scenarios.md.',
+    hint: 'Point DATABASE_URL at the primary, and `replicationUrl` at this one to have it send the changes (PostgreSQL 16 and later): docs/postgres-scenarios.md. Or promote the standby: SELECT pg_promote();',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_STANDBY_UNSUPPORTED: {
+    means: 'Slots on a standby exist from PostgreSQL 16 on.',
+    hint: 'Leave `replicationUrl` out, so that the primary sends the changes, or upgrade PostgreSQL.',
+    retry: 'never',
+    isPublic: false,
+  },
+  SOURCE_STANDBY_MISMATCH: {
+    means:
+      'The server of `replicationUrl` is no standby of the primary as that is now: one of them was promoted, or they are of two clusters.',
+    hint: 'Where the standby was promoted, let DATABASE_URL name it, and leave `replicationUrl` out; where another server was, wait until the standby follows it.',
+    retry: 'backoff',
+    isPublic: false,
+  },
+  SOURCE_STANDBY_BEHIND: {
+    means:
+      'A slot on a standby waits until the primary has written which transactions are running, and the standby has replayed that.',
+    hint: 'Run SELECT pg_log_standby_snapshot(); on the primary meanwhile, or let the role of rowcast: GRANT EXECUTE ON FUNCTION pg_log_standby_snapshot() TO it. Else look for transactions that last, and at pg_stat_replication.',
     retry: 'backoff',
     isPublic: false,
   },

@@ -24,6 +24,7 @@ import { HeldPages } from './sets/held-pages.ts'
 import type { SetsBus } from './sets/sets-bus.ts'
 import { type ConnectionTarget, resolveConnectionTarget } from './source/db/database-address.ts'
 import { readSnapshot, readXidBound } from './source/db/snapshot.ts'
+import { withStandby } from './source/db/standby-address.ts'
 import { VisibilityGate } from './source/db/visibility.ts'
 import { type Durability, resolveDurability } from './source/durability-options.ts'
 import { defaultSlot } from './source/facts/default-slot.ts'
@@ -71,7 +72,8 @@ export function createParts<Types extends ModelTypeMap>(
     '~moneyScale': () => moneyScale() ?? MONEY_SCALE_DEFAULT,
   }
   const logger = createSafeLogger(options.logger ?? createConsoleLogger())
-  const { target: address, schema, queryRole } = resolveConnectionTarget(options)
+  const { target: primary, schema, queryRole } = resolveConnectionTarget(options)
+  const address = withStandby(primary, options.replicationUrl)
   const { slot = defaultSlot(address.database), publication = 'rowcast' } = options
   if (!SLOT_NAME.test(slot))
     throw new RowcastError('CONFIG_BAD_NAME', `"${slot}" cannot be the name of a slot.`)

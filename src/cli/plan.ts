@@ -5,7 +5,8 @@
 import { dirname, join, relative, resolve } from 'node:path'
 import { RowcastError } from '../errors.ts'
 import { withDatabaseSession } from '../source/db/sql.ts'
-import { type DatabaseFacts, readDatabaseFacts } from '../source/facts/database-facts.ts'
+import type { DatabaseFacts } from '../source/facts/database-facts.ts'
+import { readDatabaseFactsAt } from '../source/facts/database-facts.ts'
 import { readLockHolders } from '../source/setup/lock-holders.ts'
 import { VERSION_18 } from '../source/setup/replica-identity.ts'
 import { describeHolder } from '../source/setup/run-steps.ts'
@@ -51,7 +52,7 @@ async function planOne(
 ): Promise<ExitCode> {
   const { config, configFile, target, goal } = project
   const { lasting, holders, skipped, serverVersion } = await withDatabaseSession(target, async (sql) => {
-    const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
+    const facts = await readDatabaseFactsAt(target, sql, goal)
     const { steps, problems, skipped } = planSetup(asOwner(facts), goal)
     const [problem] = problems
     if (problem !== undefined) throw problem

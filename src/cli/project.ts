@@ -11,6 +11,7 @@ import { shownByPrisma } from '../graphql/shown-models.ts'
 import { nearestName } from '../nearest-name.ts'
 import { sourceConfigs } from '../service-sources.ts'
 import { type ConnectionTarget, resolveConnectionTarget } from '../source/db/database-address.ts'
+import { withStandby } from '../source/db/standby-address.ts'
 import { createSetupGoal, type SetupGoal } from '../source/setup/setup-goal.ts'
 import { ExitCode } from './exit-code.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
@@ -116,7 +117,8 @@ function projectOf(source: string | null, read: Config, configFile: string): Pro
     schema,
     queryRole,
   } = resolveConnectionTarget({ connectionString: databaseUrl, prisma, catalog })
-  const target = { ...address, waits: { answerTimeoutMs: config.durability.answerTimeoutMs } }
+  const { answerTimeoutMs, replicationUrl } = config.durability
+  const target = { ...withStandby(address, replicationUrl), waits: { answerTimeoutMs } }
   const live = Object.entries(config.models).flatMap(([name, options]) => {
     const spec = tableNamed(catalog, name)
     return spec === undefined || !isPublished(options) ? [] : [{ spec, ...options }]

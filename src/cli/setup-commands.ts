@@ -1,7 +1,7 @@
 /** Beside the spine, cli. `rowcast enable` and `rowcast disable`: what the models need in the database, and its end. */
 import type { RowcastError } from '../errors.ts'
 import { withDatabaseSession } from '../source/db/sql.ts'
-import { readDatabaseFacts } from '../source/facts/database-facts.ts'
+import { readDatabaseFactsAt } from '../source/facts/database-facts.ts'
 import { describeHolder, type LockWait } from '../source/setup/run-steps.ts'
 import { runSetup } from '../source/setup/setup.ts'
 import { planSetup, type SetupStep } from '../source/setup/setup-plan.ts'
@@ -52,9 +52,7 @@ async function enableOne(
   return ExitCode.ok
 
   async function plannedSteps(): Promise<readonly SetupStep[]> {
-    const facts = await withDatabaseSession(target, (sql) =>
-      readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot),
-    )
+    const facts = await withDatabaseSession(target, (sql) => readDatabaseFactsAt(target, sql, goal))
     const plan = planSetup(facts, goal)
     const [problem] = plan.problems
     if (problem !== undefined) throw problem

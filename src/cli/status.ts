@@ -2,8 +2,9 @@
 import type { RowcastError } from '../errors.ts'
 import { memberOf } from '../member-of.ts'
 import { withDatabaseSession } from '../source/db/sql.ts'
-import { readSourceFacts, type SourceFacts } from '../source/slot/slot-facts.ts'
+import type { SourceFacts } from '../source/slot/slot-facts.ts'
 import { judgeBudget, judgeFacts } from '../source/slot/slot-verdict.ts'
+import { readSourceFactsAt } from '../source/slot/standby-facts.ts'
 import {
   describeWalHolders,
   HELD_BYTES_HIGH,
@@ -51,7 +52,7 @@ async function lookAt(
 ): Promise<ExitCode> {
   const { target, goal } = project
   const [facts, reader, holders] = await withDatabaseSession(target, async (sql) => {
-    const found = await readSourceFacts((text) => sql.query(text), goal)
+    const found = await readSourceFactsAt(target, (text) => sql.query(text), goal)
     const pid = found.slot?.activePid ?? null
     const rows = pid === null ? [] : await sql.query<Reader>(READER_SQL, [pid])
     const isHeld = (found.slot?.restartBytes ?? 0) >= HELD_BYTES_HIGH

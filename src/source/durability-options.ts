@@ -1,6 +1,9 @@
 /** Stage 5, source. How long changes are kept, and what the slot may cost: options of the library and the service. */
+
+import { RowcastError } from '../errors.ts'
 import {
   checkOptions,
+  is,
   isAmount,
   isFlag,
   isObject,
@@ -54,6 +57,11 @@ export interface DurabilityOptions {
 export interface WireOptions {
   /** Ask PostgreSQL for values in binary form, which is cheaper to read. @default true */
   readonly binary?: boolean | undefined
+  /**
+   * Address of a hot standby (PostgreSQL 16+) that has the slot and sends the changes; the address of the database is that of its
+   * primary, where everything else is made, written and asked. @default the primary sends them
+   */
+  readonly replicationUrl?: string | undefined
 }
 
 /** The rows of these options. @internal: their types are valibot's, which nobody installs */
@@ -106,6 +114,12 @@ export const WIRE = {
     byDefault: '`true`',
     meaning: 'asks PostgreSQL for values in binary form; no value differs',
   }),
+  replicationUrl: option({
+    check: maybe(is<string>((value) => typeof value === 'string' && value !== '', 'is not an address')),
+    byDefault: 'the primary',
+    meaning:
+      'address of a standby that sends the changes (PostgreSQL 16): [Reading from a standby](postgres-scenarios.md#reading-from-a-standby)',
+  }),
 } satisfies OptionRows<WireOptions>
 
 /** The same, complete. */
@@ -115,8 +129,12 @@ export type Durability = Pick<
 >
 
 /** Fills in the defaults. @throws CONFIG_BAD_FIELD */
-export function resolveDurability(options: DurabilityOptions): Durability {
+export function resolveDurability(options: DurabilityOptions & WireOptions): Durability {
   const given = checkOptions(DURABILITY, (name) => Reflect.get(options, name), throwFault)
+  if (given.failover === true && options.replicationUrl !== undefined)
+    throw new RowcastError('CONFIG_BAD_FIELD', '`failover` stands beside `replicationUrl`.', {
+      hint: 'Leave `failover` out: PostgreSQL copies no slot that is on a standby.',
+    })
   return {
     retention: {
       bytes: given.retain?.bytes ?? DEFAULT_RETENTION.bytes,

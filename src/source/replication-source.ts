@@ -5,7 +5,7 @@
 import { failureFields } from '../describe-error.ts'
 import type { RowcastError } from '../errors.ts'
 import { openReplicationConnection } from '../wire/connection.ts'
-import type { DriverTarget } from '../wire/driver-target.ts'
+import { type DriverTarget, serverOfSlot } from '../wire/driver-target.ts'
 import type { ReplicationConnection } from '../wire/replication-connection.ts'
 import { explainRefusal } from './db/replication-probe.ts'
 import { GAP_WORDS, GapNotices } from './published/gap-notices.ts'
@@ -218,16 +218,16 @@ class SourceWorker implements ReplicationSource {
   async #connect(): Promise<ReplicationConnection> {
     const { applicationName } = this.#options
     try {
-      return await openReplicationConnection(this.#target, { applicationName })
+      return await openReplicationConnection(serverOfSlot(this.#target), { applicationName })
     } catch (error) {
-      throw await explainRefusal(error, this.#target)
+      throw await explainRefusal(error, serverOfSlot(this.#target))
     }
   }
 
   #prepare(connection: ReplicationConnection): Promise<PreparedStream> {
     const { goal, relay, slotBudget, isFailover } = this.#options
     return prepareStream(connection, {
-      ...{ goal, isFailover, past: this.#session.position.past, budget: slotBudget },
+      ...{ target: this.#target, goal, isFailover, past: this.#session.position.past, budget: slotBudget },
       readPast: relay === undefined ? undefined : (server) => relay.readPast(server),
       onStandby: (error) => this.#onStandby(error),
     })

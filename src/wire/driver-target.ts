@@ -28,6 +28,13 @@ export interface DriverTarget {
   readonly waits?: WaitBounds | undefined
   /** Where the address names several servers: host and port are those of the first. */
   readonly choice?: ServerChoice | undefined
+  /** The standby that has the slot, and sends the changes, where the address itself is that of its primary. */
+  readonly standby?: DriverTarget | undefined
+}
+
+/** The server that has the slot. */
+export function serverOfSlot({ standby, ...target }: DriverTarget): DriverTarget {
+  return standby === undefined ? target : { ...standby, waits: target.waits }
 }
 
 /** How long PostgreSQL may take to answer, where nobody says. */

@@ -1,6 +1,6 @@
 /**
  * Strangers' projects, with their own package.json and tsconfig.json, on Node.js 20 and a newer one: `init`, `prisma generate`, their type check (with the
- * example of a policy), `serve`, and a change that arrives. Prints what ran on what as a table. The first set of versions, or the one that `ROWCAST_VERSIONS=2`
+ * example of a policy), `serve`, and a change that arrives. Prints what ran on what as a table. One set of versions a day, or the one that `ROWCAST_VERSIONS=2`
  * names; `ROWCAST_LONG=1` runs all of them. Runs after `npm run build`; the registry must be reachable.
  */
 import { existsSync } from 'node:fs'
@@ -28,7 +28,8 @@ const ALL: readonly Versions[] = [
 ]
 function chosen(): readonly Versions[] {
   if (process.env['ROWCAST_LONG'] === '1') return ALL
-  const index = Number(process.env['ROWCAST_VERSIONS'] ?? 0) % ALL.length
+  // Another set each day.
+  const index = Number(process.env['ROWCAST_VERSIONS'] ?? Math.floor(Date.now() / 86_400_000)) % ALL.length
   return ALL.slice(index, index + 1)
 }
 

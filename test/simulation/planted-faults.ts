@@ -84,7 +84,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: 'no barrier waits for writers',
     file: 'src/source/published/publication-ledger.ts',
-    from: 'const isSent = suspect.cleanFrom !== null || writers.size === 0',
+    from: 'const isSent = suspect.cleanFrom !== null || isOver',
     to: 'const isSent = true',
   },
   {

@@ -1,15 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import {
-  type ModelLook,
-  PublicationLedger,
-  type Writers,
-} from '../../src/source/published/publication-ledger.ts'
+import { type ModelLook, PublicationLedger } from '../../src/source/published/publication-ledger.ts'
 import type {
   PublishedModel,
   PublishedPart,
   PublishedTable,
 } from '../../src/source/published/published-tables.ts'
 import { isSamePublished } from '../../src/source/published/published-tables.ts'
+import type { Writers } from '../../src/source/published/writers.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const table: PublishedTable = {
@@ -123,6 +120,25 @@ describe('a model', () => {
     expect(ledger.plan(writing(110n, '4/1', '5/1'))).toBe(null)
     expect(ledger.writersOf('Item')).toBe(1)
     expect(ledger.plan(writing(120n, '5/1'))?.cleanFrom).toBe(120n)
+  })
+
+  it('waits at a standby, which knows of no locks, for every id that may be of an open transaction', () => {
+    const open = (lsn: bigint, from: bigint, below: bigint): Writers => ({
+      ...writing(lsn),
+      open: { from, below },
+    })
+    const ledger = createLedger()
+    ledger.look(at(second))
+    expect(ledger.plan(open(100n, 7n, 9n))).toBe(null)
+    expect(ledger.writersOf('Item')).toBe(1)
+    expect(ledger.plan(open(110n, 8n, 20n))).toBe(null)
+    expect(ledger.plan(open(120n, 9n, 30n))?.cleanFrom).toBe(120n)
+    const quiet = createLedger()
+    quiet.look(at(second), open(90n, 9n, 9n))
+    expect(quiet.plan(open(100n, 9n, 12n))?.cleanFrom).toBe(90n)
+    const busy = createLedger()
+    busy.look(at(second), open(90n, 8n, 9n))
+    expect(busy.plan(open(100n, 8n, 9n))).toBe(null)
   })
 
   it('that changes again while its barrier is on its way is held for the second one', () => {

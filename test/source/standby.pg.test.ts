@@ -1,13 +1,21 @@
-/** A standby beside its primary: which of them is taken where the address lets both do, and what `doctor` says of each. */
-import { afterAll, beforeAll, expect, it } from 'vitest'
+/**
+ * A standby beside its primary: which of them is taken where the address lets both do, what `doctor` says of each, and changes that the standby
+ * sends. How it judges what it finds: standby-facts.test.ts.
+ */
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Finding } from '../../src/cli/doctor/examination.ts'
+import { isRowcastError } from '../../src/errors.ts'
 import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
-import { withDatabaseSession } from '../../src/source/db/sql.ts'
+import { withDatabaseSession, withSqlClient } from '../../src/source/db/sql.ts'
+import { runOnSlotServer } from '../../src/source/setup/standby-slot.ts'
 import { openReplicationConnection } from '../../src/wire/connection.ts'
 import { openCliFolder } from '../cli/run-cli.ts'
+import { buildRowcast, type ScenarioOptions, TABLES, watchOf } from '../scenarios/scenario.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
-import { openPostgres, type TestPostgres } from '../support/postgres.ts'
+import { slotOf } from '../support/live-rowcast.ts'
+import { openPostgres, postgresMajor, type TestPostgres } from '../support/postgres.ts'
 import { openCopy } from '../support/standby.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
 
 let primary: TestPostgres
 let standby: TestPostgres
@@ -60,4 +68,191 @@ it('`doctor` looks at each host of the address', async () => {
   expect(found('STANDBY_LACKS_SLOT')).toEqual([
     expect.stringContaining(`:${standby.cluster.port} is a standby`),
   ])
+})
+
+const atStandby = <Row extends object>(at: TestDatabase, text: string) =>
+  withSqlClient(standby.cluster.target(at.name), (sql) => sql.query<Row>(text))
+
+/** Changes of a database of its own, sent by the standby. */
+async function openScenario(options: ScenarioOptions['options'] = {}) {
+  const own = await openDatabase({ serverUrl: primary.cluster.connectionString() })
+  onTestFinished(() => own[Symbol.asyncDispose]())
+  await own.query(TABLES)
+  const replicationUrl = standby.cluster.connectionString(own.name)
+  const start = () => {
+    const rowcast = buildRowcast(own, { options: { replicationUrl, retain: { minutes: 10 }, ...options } })
+    onTestFinished(() => rowcast.stop())
+    return rowcast
+  }
+  return { own, start, replicationUrl }
+}
+
+const slotsAt = (of: TestDatabase) =>
+  `SELECT slot_name AS name FROM pg_replication_slots WHERE database = '${of.name}'`
+
+// Before 16 a standby has no slots of its own.
+describe.runIf(postgresMajor() >= 16)('a standby that sends the changes', () => {
+  it('has the slot, and the primary all else; each change comes once, also after a restart; disable leaves nothing', async () => {
+    const { own, start } = await openScenario()
+    const rowcast = start()
+    await rowcast.enable()
+    expect(await own.query(slotsAt(own))).toEqual([])
+    expect(await atStandby(own, slotsAt(own))).toEqual([{ name: slotOf(own) }])
+    rowcast.start()
+    await rowcast.ready()
+    const watch = watchOf(rowcast, 'Item')
+    await own.query(`INSERT INTO items VALUES (1, 'a'), (2, 'b')`)
+    await own.query(`UPDATE items SET note = 'c' WHERE id = 1`)
+    const [, , last] = await watch.take(3)
+    expect(last).toMatchObject({ action: 'UPDATE', old: { note: 'a' }, new: { note: 'c' } })
+    await rowcast.stop()
+    await own.query('DELETE FROM items WHERE id = 2')
+
+    const again = start()
+    again.start()
+    await again.ready()
+    const resumed = watchOf(again, 'Item', last?.cursor)
+    expect(await resumed.next()).toMatchObject({ action: 'DELETE', old: { id: 2 } })
+    await own.query('DELETE FROM items WHERE id = 1')
+    expect(await resumed.next()).toMatchObject({ action: 'DELETE', old: { id: 1 } })
+    expect(again.status()).toMatchObject({ state: 'streaming', streamsStarted: 1, lastError: null })
+    await again.disable()
+    expect(await atStandby(own, slotsAt(own))).toEqual([])
+    expect(await own.query('SELECT FROM pg_publication')).toEqual([])
+  })
+
+  it.each([
+    ['beside its primary', false],
+    ['alone, with a slot made by hand', true],
+  ])(
+    '%s waits for those who write on the primary: what they wrote unpublished is a gap, and nobody begins in it',
+    async (_, isAlone) => {
+      const { own, start, replicationUrl } = await openScenario()
+      await start().enable()
+      const alone = { connectionString: replicationUrl }
+      const rowcast = isAlone ? buildRowcast(own, { options: alone }) : start()
+      onTestFinished(() => rowcast.stop())
+      rowcast.start()
+      await rowcast.ready()
+      const watch = watchOf(rowcast, 'Item')
+      await own.query(`INSERT INTO items VALUES (1, 'before')`)
+      const { cursor } = await watch.next()
+      await own.query('ALTER PUBLICATION rowcast DROP TABLE items')
+      await withSqlClient(primary.cluster.target(own.name), async (writer) => {
+        await writer.execute(`BEGIN; INSERT INTO items VALUES (2, 'unpublished')`)
+        await own.query('ALTER PUBLICATION rowcast ADD TABLE items')
+        expect(await watch.failure()).toMatchObject({ code: expect.stringMatching(/NOT_PUBLISHED|RESYNC/) })
+        // Whoever begins now would miss it, however often is looked.
+        const code = () => {
+          try {
+            watchOf(rowcast, 'Item')
+            return null
+          } catch (error) {
+            return isRowcastError(error) ? error.code : error
+          }
+        }
+        await expect.poll(code).toBe('SOURCE_TABLE_CHANGED')
+        const others = watchOf(rowcast, 'Other')
+        await own.query('ALTER PUBLICATION rowcast DROP TABLE others')
+        // Another look has been.
+        await others.failure()
+        expect(code()).toBe('SOURCE_TABLE_CHANGED')
+        await writer.execute('COMMIT')
+      })
+      const isOpen = async () => {
+        try {
+          const fresh = watchOf(rowcast, 'Item')
+          await own.query(`INSERT INTO items VALUES ((SELECT max(id) + 1 FROM items), 'after')`)
+          return (await fresh.next()).new?.['note']
+        } catch {
+          return null
+        }
+      }
+      await expect.poll(isOpen).toBe('after')
+      expect(await watchOf(rowcast, 'Item', cursor).failure()).toMatchObject({ code: 'RESYNC_REQUIRED' })
+      expect(rowcast.status().streamsStarted).toBe(1)
+    },
+  )
+
+  it('that has lost the slot gets another one, behind a gap', async () => {
+    const { own, start } = await openScenario()
+    const rowcast = start()
+    await rowcast.enable()
+    rowcast.start()
+    await rowcast.ready()
+    const watch = watchOf(rowcast, 'Item')
+    await own.query(`INSERT INTO items VALUES (1, 'before')`)
+    await watch.next()
+    await atStandby(
+      own,
+      `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '${slotOf(own)}'`,
+    )
+    await expect
+      .poll(() =>
+        atStandby(own, `SELECT pg_drop_replication_slot('${slotOf(own)}')`).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true)
+    expect(await watch.failure()).toMatchObject({ code: 'RESYNC_REQUIRED' })
+    await rowcast.ready()
+    const next = watchOf(rowcast, 'Item')
+    await own.query(`INSERT INTO items VALUES (2, 'after')`)
+    expect(await next.next()).toMatchObject({ new: { note: 'after' } })
+    expect(await atStandby(own, slotsAt(own))).toEqual([{ name: slotOf(own) }])
+  })
+
+  it('`doctor` and `status` look at both; a standby that does not replay is waited for, and then named', async () => {
+    const { own, replicationUrl } = await openScenario()
+    await own.query('CREATE TABLE "Tag" (id serial PRIMARY KEY, name text UNIQUE NOT NULL, color text)')
+    const config = `models: { Tag: {} }, replicationUrl: ${JSON.stringify(replicationUrl)}`
+    await using folder = await openCliFolder({ DATABASE_URL: own.url }, config)
+    expect(await folder.run(['enable'])).toMatchObject({ code: 0 })
+    const { stdout } = await folder.run(['doctor', '--json'])
+    const { findings } = JSON.parse(stdout) as { findings: readonly Finding[] }
+    expect(findings.map(({ code }) => code)).not.toContain('SETUP_PENDING')
+    expect(findings.filter(({ severity }) => severity === 'error')).toEqual([])
+    const status = JSON.parse((await folder.run(['status', '--json'])).stdout) as object
+    expect(JSON.stringify(status)).not.toContain('SOURCE_SLOT_MISSING')
+    expect((await folder.run(['disable', '--yes'])).code).toBe(0)
+
+    const target = { ...parseConnectionTarget(own.url), standby: parseConnectionTarget(replicationUrl) }
+    await atStandby(own, 'SELECT pg_wal_replay_pause()')
+    await own.query('CREATE TABLE later (id int)')
+    const late = runOnSlotServer(target, 'SELECT 1', 300)
+    await expect(late).rejects.toMatchObject({ code: 'SOURCE_STANDBY_BEHIND' })
+    await atStandby(own, 'SELECT pg_wal_replay_resume()')
+    await runOnSlotServer(target, 'SELECT 1')
+  })
+
+  // Last: there is no standby any more afterwards.
+  it('and is promoted: the old primary is not followed, and behind a name that leads to the new one all go on', async () => {
+    const { own, start } = await openScenario()
+    await using proxy = await openTcpProxy(primary.cluster.port)
+    const connectionString = own.url.replace(`:${primary.cluster.port}/`, `:${proxy.port}/`)
+    const rowcast = buildRowcast(own, {
+      options: { connectionString, replicationUrl: standby.cluster.connectionString(own.name) },
+    })
+    onTestFinished(() => rowcast.stop())
+    await start().enable()
+    rowcast.start()
+    await rowcast.ready()
+    const watch = watchOf(rowcast, 'Item')
+    await own.query(`INSERT INTO items VALUES (1, 'before')`)
+    expect(await watch.next()).toMatchObject({ new: { note: 'before' } })
+
+    await atStandby(own, 'SELECT pg_promote()')
+    await expect.poll(() => rowcast.status().lastError?.code).toBe('SOURCE_STANDBY_MISMATCH')
+    // Nobody has it but the server that was given up.
+    await own.query(`INSERT INTO items VALUES (2, 'given up')`)
+    await primary.cluster.stop('immediate')
+    proxy.cut()
+    proxy.retarget(standby.cluster.port)
+    await expect.poll(() => rowcast.status().system?.timeline).toBe(2)
+    await rowcast.ready()
+    await atStandby(own, `INSERT INTO items VALUES (3, 'after')`)
+    expect(await watch.next()).toMatchObject({ new: { note: 'after' } })
+    await primary.cluster.start()
+  })
 })

@@ -4,8 +4,9 @@ import { modelsWithRowRule } from '../../graphql/policy/model-policy.ts'
 import { describeServers } from '../../source/db/database-address.ts'
 import { probeReplication } from '../../source/db/replication-probe.ts'
 import { withDatabaseSession } from '../../source/db/sql.ts'
-import { readDatabaseFacts } from '../../source/facts/database-facts.ts'
-import { readSourceFacts } from '../../source/slot/slot-facts.ts'
+import { readDatabaseFactsAt } from '../../source/facts/database-facts.ts'
+import { readSourceFactsAt } from '../../source/slot/standby-facts.ts'
+import { serverOfSlot } from '../../wire/driver-target.ts'
 import { ExitCode } from '../exit-code.ts'
 import { findPackageManager, hintFor } from '../package-manager.ts'
 import { type Project, type ProjectOptions, reportOf, withProjects } from '../project.ts'
@@ -57,10 +58,10 @@ async function examine({ target, goal, models, config, queryRole }: Project): Pr
   const addresses = target.choice?.servers ?? [{ host: target.host, port: target.port }]
   const answered = modelsWithRowRule(new Map(Object.entries(config.models)))
   try {
-    const refusal = await probeReplication(target)
+    const refusal = await probeReplication(serverOfSlot(target))
     return await withDatabaseSession(target, async (sql) => {
-      const facts = await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
-      const source = await readSourceFacts((text) => sql.query(text), goal)
+      const facts = await readDatabaseFactsAt(target, sql, goal)
+      const source = await readSourceFactsAt(target, (text) => sql.query(text), goal)
       const more = await readDoctorFacts(sql, goal.tables)
       const hosts = await readHosts(target, goal.slot)
       const isPooled = refusal !== null && (await sql.isPooled())
@@ -87,7 +88,8 @@ function print(
   { models, target }: Project,
 ): void {
   const server = serverVersion === null ? 'no answer' : `PostgreSQL ${serverVersion}`
-  const about = `${describeServers(target)}, database ${target.database}: ${server}. Live: ${models.map(({ name }) => name).join(', ')}.`
+  const sender = target.standby === undefined ? '' : ` Changes come from ${describeServers(target.standby)}.`
+  const about = `${describeServers(target)}, database ${target.database}: ${server}.${sender} Live: ${models.map(({ name }) => name).join(', ')}.`
   terminal.print(terminal.style('dim', about))
   for (const group of groupFindings(findings)) {
     for (const finding of group.slice(0, GROUP_PRINTED)) printFinding(terminal, finding)

@@ -8,6 +8,7 @@ export const FINDING_CODES = {
   POOLER: 'The address is that of a connection pooler, which passes no replication.',
   POSTGRES_TOO_OLD: 'The server is older than PostgreSQL 14.',
   POSTGRES_IS_STANDBY: 'The server is a standby.',
+  STANDBY_FEEDBACK_OFF: 'The standby that sends the changes lets the primary remove what its slot needs.',
   HOST_UNREACHABLE: 'One of several hosts of the address does not let rowcast in.',
   SEVERAL_PRIMARIES: 'More than one host of the address is a primary.',
   STANDBY_LACKS_SLOT: 'A standby of the address has no copy of the slot: its promotion is a gap.',

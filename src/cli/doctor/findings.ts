@@ -4,6 +4,7 @@
  */
 import { planSetup } from '../../source/setup/setup-plan.ts'
 import { judgeFacts } from '../../source/slot/slot-verdict.ts'
+import { judgeStandby } from '../../source/slot/standby-facts.ts'
 import { formatServers } from '../../wire/server-choice.ts'
 import { driftFindings } from './drift-findings.ts'
 import { type Examination, type Finding, findingOf, type Severity } from './examination.ts'
@@ -61,7 +62,21 @@ function leftOutFindings({ leftOut }: Examination): Finding[] {
 /** Beyond the slot that is merely not there yet. */
 function slotFindings({ source, goal }: Examination): Finding[] {
   const problem = judgeFacts(source, goal)
-  return problem?.code === 'SOURCE_SLOT_INVALIDATED' ? [findingOf(problem)] : []
+  const isLost = problem?.code === 'SOURCE_SLOT_INVALIDATED'
+  return [...(isLost ? [findingOf(problem)] : []), ...standbyFindings(source)]
+}
+
+function standbyFindings({ standby }: Examination['source']): Finding[] {
+  const problem = standby === undefined ? null : judgeStandby(standby)
+  if (problem !== null) return [findingOf(problem)]
+  if (standby?.isInRecovery !== true || standby.hasFeedback) return []
+  return [
+    {
+      ...{ code: 'STANDBY_FEEDBACK_OFF', severity: 'warning', model: null },
+      why: 'The standby that sends the changes runs with hot_standby_feedback = off: the primary removes rows of its catalogs that the slot needs, and PostgreSQL gives the slot up.',
+      hint: 'At the standby run ALTER SYSTEM SET hot_standby_feedback = on; SELECT pg_reload_conf(); and let primary_slot_name name a physical slot of the primary.',
+    },
+  ]
 }
 
 /** Where the right is missing, that is the finding. */

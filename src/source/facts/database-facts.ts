@@ -2,7 +2,8 @@
  * Stage 5, source. Reads what set-up has to know of the database, in a handful of catalog queries, and
  * changes nothing.
  */
-import type { SqlQueries } from '../db/sql.ts'
+import { type DriverTarget, serverOfSlot } from '../../wire/driver-target.ts'
+import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
 import { FORMER_SLOT_SQL } from './default-slot.ts'
 import { type PublicationFacts, readPublication } from './publication-facts.ts'
 import { HAS_UPDATE_OR_DELETE_SQL, refusalsOfFullSql, refusalsOfIndexSql } from './refused-statements.ts'
@@ -83,8 +84,7 @@ export async function readDatabaseFacts(
   slot: string,
 ): Promise<DatabaseFacts> {
   const [server] = await sql.query<ServerRow>(SERVER_SQL)
-  const [found] = await sql.query<SlotRow>(SLOT_SQL, [slot])
-  if (server === undefined || found === undefined) throw new Error('A query without a table returned no row.')
+  if (server === undefined) throw new Error('A query without a table returned no row.')
   const { serverVersion } = server
   return {
     ...server,
@@ -94,8 +94,31 @@ export async function readDatabaseFacts(
       publication,
     ]),
     publication: await readPublication(sql, publication, serverVersion),
-    slot: found.slot === null ? null : parseSlot(found.slot, found.isInRecovery),
+    slot: await readSetupSlot(sql, slot),
   }
+}
+
+/** The same, with the slot of the standby where that has it. */
+export async function readDatabaseFactsAt(
+  target: DriverTarget,
+  sql: SqlQueries,
+  { tables, publication, slot }: AskedDatabase,
+): Promise<DatabaseFacts> {
+  const facts = await readDatabaseFacts(sql, tables, publication, slot)
+  if (target.standby === undefined) return facts
+  const ofStandby = withDatabaseSession(serverOfSlot(target), (standby) => readSetupSlot(standby, slot))
+  return { ...facts, slot: await ofStandby }
+}
+
+interface AskedDatabase {
+  readonly tables: readonly TableName[]
+  readonly publication: string
+  readonly slot: string
+}
+
+async function readSetupSlot(sql: SqlQueries, slot: string): Promise<SlotFacts | null> {
+  const [found] = await sql.query<SlotRow>(SLOT_SQL, [slot])
+  return found == null || found.slot === null ? null : parseSlot(found.slot, found.isInRecovery)
 }
 
 type ServerRow = Omit<DatabaseFacts, 'tables' | 'publication' | 'slot'>

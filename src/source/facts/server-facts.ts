@@ -13,6 +13,8 @@ export interface ServerFacts {
   readonly database: string
   readonly role: string
   readonly isInRecovery: boolean
+  /** Of the WAL that it writes; null at a standby. */
+  readonly timeline: number | null
   readonly walLevel: string
   /** False when max_slot_wal_keep_size is unset: then a slot nobody reads can fill the disk. */
   readonly isSlotWalLimited: boolean
@@ -53,6 +55,8 @@ const FACTS: Readonly<Record<keyof ServerFacts, string>> = {
   database: 'current_database()::text',
   role: 'current_user::text',
   isInRecovery: 'pg_is_in_recovery()',
+  timeline: `(CASE WHEN pg_is_in_recovery() THEN NULL
+            ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END)`,
   walLevel: `current_setting('wal_level')`,
   isSlotWalLimited: `current_setting('max_slot_wal_keep_size') <> '-1'`,
   mayReplicate: `(SELECT r.rolreplication OR r.rolsuper OR EXISTS (

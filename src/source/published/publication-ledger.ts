@@ -9,6 +9,7 @@
 import { LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import type { Barrier } from './barrier-message.ts'
 import { hasNewParts, isSamePublished, type PublishedModel } from './published-tables.ts'
+import { isQuiet, type Writers } from './writers.ts'
 
 /** A model at one look at the catalog. */
 export interface ModelLook {
@@ -18,19 +19,13 @@ export interface ModelLook {
   readonly isOlderThanSlot: boolean
 }
 
-/** Open transactions that hold locks of writers. */
-export interface Writers {
-  /** By model; names are pg_locks.virtualtransaction. */
-  readonly byModel: ReadonlyMap<string, ReadonlySet<string>>
-  /** All transactions that were over by then have committed before it. */
-  readonly lsn: Lsn
-}
-
 /** A model whose changes are suspect. */
 interface Suspect {
   readonly published: PublishedModel
   /** Transactions that are waited for; null: they have not been looked for yet. */
   readonly writers: ReadonlySet<string> | null
+  /** Of a standby: who is waited for has an id below it; null: it has not been looked for yet. */
+  readonly xidsBelow: bigint | null
   /** Since when nobody was waited for; null: it is not so yet. */
   readonly cleanFrom: Lsn | null
   /** Whether its barrier is on its way. */
@@ -113,7 +108,7 @@ export class PublicationLedger {
       else if (this.#isComplete) {
         const suspect = this.#compare(model, look.published, look)
         if (suspect === null) continue
-        const isClean = writers !== null && (writers.byModel.get(model)?.size ?? 0) === 0
+        const isClean = writers !== null && isQuiet(writers, model)
         const isHeld = isHolding && suspect.isHeld
         const isStale = this.#keepsRoots && this.#isPartitioned(model, look.published)
         const staleUntil = isStale ? serverLsn : null
@@ -166,7 +161,8 @@ export class PublicationLedger {
       isReplaced ||
       isAdded ||
       (known !== undefined && suspect === undefined)
-    return { published, writers: null, cleanFrom: null, isSent: false, isHeld, staleUntil: null }
+    const unlooked = { writers: null, xidsBelow: null, cleanFrom: null }
+    return { ...unlooked, published, isSent: false, isHeld, staleUntil: null }
   }
 
   /** The stream brings rows of the model from a table of this OID. @returns whether that is news */
@@ -193,16 +189,19 @@ export class PublicationLedger {
    * Takes the transactions that write to those tables now.
    * @returns the barrier that is due: of models nobody is waited for any more; null: none is
    */
-  plan({ byModel, lsn }: Writers): Barrier | null {
+  plan(found: Writers): Barrier | null {
+    const { byModel, lsn, open = null } = found
     const due = new Map<string, PublishedModel>()
     let cleanFrom = LSN_ZERO
     for (const [model, suspect] of this.#suspects) {
       if (suspect.isSent || suspect.staleUntil !== null) continue
       const now = byModel.get(model) ?? new Set<string>()
       const writers = new Set([...(suspect.writers ?? now)].filter((each) => now.has(each)))
-      const isSent = suspect.cleanFrom !== null || writers.size === 0
+      const xidsBelow = suspect.xidsBelow ?? open?.below ?? null
+      const isOver = writers.size === 0 && (open === null || open.from >= (xidsBelow ?? 0n))
+      const isSent = suspect.cleanFrom !== null || isOver
       const since = suspect.cleanFrom ?? (isSent ? lsn : null)
-      this.#suspects.set(model, { ...suspect, writers, isSent, cleanFrom: since })
+      this.#suspects.set(model, { ...suspect, writers, xidsBelow, isSent, cleanFrom: since })
       if (since === null) continue
       due.set(model, suspect.published)
       if (since > cleanFrom) cleanFrom = since
@@ -287,7 +286,8 @@ export class PublicationLedger {
   /** How many transactions a model waits for. */
   writersOf(model: string): number {
     const suspect = this.#suspects.get(model)
-    return suspect === undefined || suspect.cleanFrom !== null ? 0 : (suspect.writers?.size ?? 0)
+    if (suspect === undefined || suspect.cleanFrom !== null) return 0
+    return Math.max(suspect.writers?.size ?? 0, suspect.xidsBelow === null ? 0 : 1)
   }
 
   /** Whether this process has just come and models may still turn out to have a gap, though nobody is waited for. */

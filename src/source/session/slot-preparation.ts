@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RowcastError } from '../../errors.ts'
+import type { DriverTarget } from '../../wire/driver-target.ts'
 import { earlierLsn, LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import { quoteIdentifier } from '../../wire/quote.ts'
 import type { ReplicationConnection, SystemIdentity } from '../../wire/replication-connection.ts'
@@ -16,18 +17,21 @@ import {
   type StreamPast,
   type TimelineSwitch,
 } from '../published/continuity.ts'
-import type { Writers } from '../published/publication-ledger.ts'
 import { groupByModel } from '../published/published-tables.ts'
 import { readWriters } from '../published/published-tables-sql.ts'
+import type { Writers } from '../published/writers.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
 import { isHeldByServer } from '../slot/budget-grace.ts'
 import { slotInUse } from '../slot/slot-control.ts'
 import { readSourceFacts, type SourceFacts } from '../slot/slot-facts.ts'
 import { judgeBudget, judgeFacts, overBudget, type SlotBudget } from '../slot/slot-verdict.ts'
+import { askPrimary, judgeStandbyIdentity, readSourceFactsAt } from '../slot/standby-facts.ts'
 import type { RelayPast } from '../watch/session-relay.ts'
 
 /** What it takes. */
 export interface PrepareRequest {
+  /** The database; with `standby`, the connection is one to that. @default the connection is one to the database */
+  readonly target?: DriverTarget | undefined
   readonly goal: SetupGoal
   readonly past: StreamPast | null
   /** Asked instead, once the slot is free. */
@@ -68,10 +72,13 @@ export async function prepareStream(
   if (budget !== null && judgeBudget(slot, budget) === 'full' && !isHeldByServer(slot, budget))
     throw overBudget(slot, budget, request.goal)
   if (request.isFailover && !slot.isFailover) await makeFailover(connection, facts, request.goal)
-  const found = await readWriters(connection.query, tablesOf(facts))
+  const { target } = request
+  const found = await askPrimary(target, connection.query, (query) => readWriters(query, tablesOf(facts)))
   const identity = await connection.identify()
-  // What is not flushed yet comes with this stream.
-  const lsn = earlierLsn(found.lsn, identity.flushedLsn)
+  const mismatch = facts.standby === undefined ? null : judgeStandbyIdentity(facts.standby, identity)
+  if (mismatch !== null) throw mismatch
+  // What is not flushed yet comes with this stream. Of a standby, what is flushed may be less than what shows who is over.
+  const lsn = facts.isInRecovery ? found.lsn : earlierLsn(found.lsn, identity.flushedLsn)
   const slotConfirmedLsn = slot.confirmedLsn ?? LSN_ZERO
   const { past, known } = (await request.readPast?.(identity)) ?? { past: request.past, known: null }
   const history = await readHistory(connection, past, identity)
@@ -89,7 +96,7 @@ async function awaitSlot(
   request: PrepareRequest,
 ): Promise<{ facts: SourceFacts; slot: SlotState }> {
   for (;;) {
-    const facts = await readSourceFacts(connection.query, request.goal)
+    const facts = await readFacts(connection, request)
     const verdict = judgeFacts(facts, request.goal)
     if (verdict !== null) throw verdict
     const { slot } = facts
@@ -100,6 +107,11 @@ async function awaitSlot(
     if (end !== 'due')
       throw end ?? new RowcastError('WIRE_CONNECTION_LOST', 'The connection was closed while standing by.')
   }
+}
+
+function readFacts({ query }: ReplicationConnection, { target, goal }: PrepareRequest): Promise<SourceFacts> {
+  if (target?.standby === undefined) return readSourceFacts(query, goal)
+  return askPrimary(target, query, (ask) => readSourceFactsAt(target, ask, goal, query))
 }
 
 async function makeFailover(

@@ -10,6 +10,7 @@ import type { DriverTarget } from '../../wire/driver-target.ts'
 import { type DatabaseSession, withDatabaseSession } from '../db/sql.ts'
 import { type LockHolder, readLockHolders } from './lock-holders.ts'
 import type { SetupStep } from './setup-goal.ts'
+import { runOnSlotServer } from './standby-slot.ts'
 
 /** How long a statement may wait for a lock that the application's statements want as well. */
 export const LOCK_WAIT_MS = 25
@@ -55,7 +56,7 @@ export async function runSteps(
       target,
       async (sql) => {
         for (const step of steps.slice(done)) {
-          if (!(await tryStep(sql, step)))
+          if (!(await tryStep(target, sql, step)))
             return { step, holders: await readLockHolders(sql, step.locks ?? []) }
           done += 1
           tries = 0
@@ -79,9 +80,11 @@ export async function runSteps(
 const IMPATIENT_SQL = `SELECT set_config('deadlock_timeout', '5ms', true) FROM pg_roles WHERE rolname = current_user AND rolsuper`
 
 /** False: it got no lock. */
-async function tryStep(sql: DatabaseSession, step: SetupStep): Promise<boolean> {
+async function tryStep(target: DriverTarget, sql: DatabaseSession, step: SetupStep): Promise<boolean> {
   if (step.kind === 'slot') {
-    await sql.transaction((each) => each.query(step.sql), { isWriting: true, lockTimeoutMs: SLOT_WAIT_MS })
+    if (target.standby !== undefined) await runOnSlotServer(target, step.sql)
+    else
+      await sql.transaction((each) => each.query(step.sql), { isWriting: true, lockTimeoutMs: SLOT_WAIT_MS })
     return true
   }
   // A lock is not held until a standby has confirmed, or the disk. Whatever is lost in a crash is found missing afterwards.

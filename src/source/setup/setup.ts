@@ -2,10 +2,10 @@
  * Stage 5, source. `enable()`: makes the registered models live, on a short-lived connection of its own.
  */
 import { RowcastError } from '../../errors.ts'
-import type { DriverTarget } from '../../wire/driver-target.ts'
+import { type DriverTarget, serverOfSlot } from '../../wire/driver-target.ts'
 import { checkReplicates } from '../db/replication-probe.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
-import { readDatabaseFacts } from '../facts/database-facts.ts'
+import { readDatabaseFactsAt } from '../facts/database-facts.ts'
 import { isInRecovery } from '../facts/server-facts.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { planSetup, type SetupGoal, type SetupPlan, type SetupStep } from './setup-plan.ts'
@@ -30,7 +30,7 @@ export function runSetup(
   options: StepRunOptions = {},
 ): Promise<readonly SetupStep[]> {
   return underSetupLock(target, async () => {
-    const look = (sql: SqlQueries) => makePlan(sql, goal)
+    const look = (sql: SqlQueries) => makePlan(target, sql, goal)
     const { signal } = options
     const plan = await withDatabaseSession(target, (sql) => sql.transaction(look), { signal })
     const { steps, undo } = plan
@@ -42,7 +42,7 @@ export function runSetup(
     }
     if (steps.length === 0) return steps
     // A slot that nobody could read would hold WAL for ever.
-    await checkReplicates(target)
+    await checkReplicates(serverOfSlot(target))
     await runSteps(target, steps, options)
     if (steps.some(({ kind }) => kind === 'slot'))
       await withDatabaseSession(target, (sql) => writeBaseline((text) => sql.query(text), goal), { signal })
@@ -50,8 +50,8 @@ export function runSetup(
   })
 }
 
-async function makePlan(sql: SqlQueries, goal: SetupGoal): Promise<SetupPlan> {
-  const plan = planSetup(await readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot), goal)
+async function makePlan(target: DriverTarget, sql: SqlQueries, goal: SetupGoal): Promise<SetupPlan> {
+  const plan = planSetup(await readDatabaseFactsAt(target, sql, goal), goal)
   // A standby takes no DDL, and a slot made there would not be the primary's.
   if (plan.steps.length + plan.undo.length > 0) await refuseStandby(sql)
   return plan

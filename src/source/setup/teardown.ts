@@ -8,7 +8,8 @@ import type { DriverTarget } from '../../wire/driver-target.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../wire/quote.ts'
 import { publishedRelationsSql } from '../db/published-relations-sql.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
-import { type DatabaseFacts, readDatabaseFacts, type TableIdentity } from '../facts/database-facts.ts'
+import type { DatabaseFacts, TableIdentity } from '../facts/database-facts.ts'
+import { readDatabaseFactsAt } from '../facts/database-facts.ts'
 import type { PublicationFacts } from '../facts/publication-facts.ts'
 import {
   HAS_UPDATE_OR_DELETE_SQL,
@@ -186,7 +187,7 @@ async function takeAway(
   { isDry = false, slotWaitMs = 0, onLeft, ...options }: TeardownOptions,
 ): Promise<readonly SetupStep[]> {
   const steps = await withDatabaseSession(target, async (sql) => {
-    const look = () => readDatabaseFacts(sql, goal.tables, goal.publication, goal.slot)
+    const look = () => readDatabaseFactsAt(target, sql, goal)
     const endMs = performance.now() + slotWaitMs
     let facts = await look()
     while (facts.slot !== null && facts.slot.activePid !== null && performance.now() < endMs) {

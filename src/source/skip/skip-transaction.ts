@@ -55,6 +55,8 @@ interface SlotRow {
  */
 export async function skipTransaction(target: DriverTarget, request: SkipRequest): Promise<Skip> {
   const { goal, to, isDry } = request
+  if (target.standby !== undefined)
+    throw new RowcastError('SOURCE_STANDBY_SERVER', 'The slot is on a standby; nothing is skipped there.')
   return withDatabaseSession(target, async (sql) => {
     const slot = await awaitFreeSlot(sql, request)
     const { confirmed, flushed, restart } = slot

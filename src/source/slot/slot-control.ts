@@ -3,13 +3,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RowcastError } from '../../errors.ts'
-import type { DriverTarget } from '../../wire/driver-target.ts'
+import { type DriverTarget, serverOfSlot } from '../../wire/driver-target.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
 import { SLOT_WAIT_MS } from '../setup/run-steps.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
+import { runOnSlotServer } from '../setup/standby-slot.ts'
 import { writeBaseline } from '../setup/write-baseline.ts'
-import { readSourceFacts } from './slot-facts.ts'
+import { readSourceFactsAt } from './standby-facts.ts'
 
 /** How long a walsender of ours may take to notice that its client is gone, before it is ended. */
 const WALSENDER_PATIENCE_MS = 2_000
@@ -20,7 +21,7 @@ const POLL_MS = 50
  * @throws SOURCE_SLOT_IN_USE when somebody else reads it
  */
 export async function dropSlot(target: DriverTarget, slot: string, readerPid: number): Promise<void> {
-  await withDatabaseSession(target, async (sql) => {
+  await withDatabaseSession(serverOfSlot(target), async (sql) => {
     const startedMs = performance.now()
     for (;;) {
       const [found] = await sql.query<{ pid: number | null }>(
@@ -43,19 +44,21 @@ export async function dropSlot(target: DriverTarget, slot: string, readerPid: nu
 
 /**
  * Creates the slot where it is missing. It must not be older than the publication, or it cannot be decoded.
- * @throws SOURCE_PUBLICATION_MISSING, SOURCE_STANDBY_SERVER, SOURCE_LOCK_TIMEOUT
+ * @throws SOURCE_PUBLICATION_MISSING, SOURCE_STANDBY_SERVER, SOURCE_STANDBY_BEHIND, SOURCE_LOCK_TIMEOUT
  */
 export async function createSlot(target: DriverTarget, goal: SetupGoal): Promise<void> {
   const create = async (sql: SqlQueries): Promise<void> => {
-    const facts = await readSourceFacts((text) => sql.query(text), goal)
+    const facts = await readSourceFactsAt(target, (text) => sql.query(text), goal)
     if (facts.slot !== null) return
-    if (facts.isInRecovery) {
+    if (facts.isAlone ?? facts.isInRecovery) {
       throw new RowcastError('SOURCE_STANDBY_SERVER', 'The server is a standby; no slot is made there.')
     }
     if (facts.publication === null) {
       throw new RowcastError('SOURCE_PUBLICATION_MISSING', `There is no publication "${goal.publication}".`)
     }
-    await sql.query(`SELECT pg_create_logical_replication_slot(${quoteLiteral(goal.slot)}, 'pgoutput')`)
+    const statement = `SELECT pg_create_logical_replication_slot(${quoteLiteral(goal.slot)}, 'pgoutput')`
+    if (target.standby === undefined) await sql.query(statement)
+    else await runOnSlotServer(target, statement)
     await writeBaseline((text) => sql.query(text), goal)
   }
   await withDatabaseSession(target, create, { lockTimeoutMs: SLOT_WAIT_MS })

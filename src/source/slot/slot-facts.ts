@@ -12,6 +12,7 @@ import { parseSnapshot, parseXidBound, type Sight } from '../db/visibility.ts'
 import { type PublicationState, publicationStateSql } from '../facts/publication-facts.ts'
 import { SERVER_LSN_SQL, type ServerFacts, serverFactsSql } from '../facts/server-facts.ts'
 import { parseSlot, type RawSlot, type SlotState, slotSql } from '../facts/slot-state.ts'
+import type { StandbyState } from '../facts/standby-state.ts'
 import { isSameTable } from '../facts/table-name.ts'
 import { type FoundTable, readModelTables } from '../setup/model-tables.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
@@ -24,6 +25,10 @@ const SERVER_FACTS = [
 ] as const
 
 export interface SourceFacts extends Pick<ServerFacts, (typeof SERVER_FACTS)[number]> {
+  /** The slot's server is a standby, and the address of its primary is not known. @default isInRecovery */
+  readonly isAlone?: boolean | undefined
+  /** The slot's server and its primary, where they are two. @default they are one */
+  readonly standby?: StandbyState | undefined
   readonly serverLsn: Lsn
   /** What a query sees at the same moment. */
   readonly sight: Sight
@@ -41,7 +46,7 @@ export interface SourceFacts extends Pick<ServerFacts, (typeof SERVER_FACTS)[num
 
 type FactsRow = Omit<
   SourceFacts,
-  'serverLsn' | 'sight' | 'slot' | 'unpublished' | 'modelTables' | 'identityFaults' | 'skips'
+  'serverLsn' | 'sight' | 'slot' | 'standby' | 'unpublished' | 'modelTables' | 'identityFaults' | 'skips'
 > & {
   readonly skips: readonly string[]
   readonly serverLsn: string

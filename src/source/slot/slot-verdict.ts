@@ -7,6 +7,7 @@ import { quoteIdentifier, quoteLiteral } from '../../wire/quote.ts'
 import type { SlotState } from '../facts/slot-state.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
 import type { SourceFacts } from './slot-facts.ts'
+import { judgeStandby, judgeStandbyDrift } from './standby-facts.ts'
 
 /** The first thing in the way of streaming; null: nothing. A slot that another process reads is not judged here. */
 export function judgeFacts(facts: SourceFacts, goal: SetupGoal): RowcastError | null {
@@ -47,7 +48,10 @@ export function stalled(goal: SetupGoal, stalledMs: number): RowcastError {
 function judgeSlot(facts: SourceFacts, goal: SetupGoal): RowcastError | null {
   const { slot } = facts
   const name = `Slot "${goal.slot}"`
-  if (facts.isInRecovery && (slot === null || slot.isSynced)) {
+  const ofStandby = facts.standby === undefined ? null : judgeStandby(facts.standby)
+  if (ofStandby !== null) return ofStandby
+  const isAlone = facts.isAlone ?? facts.isInRecovery
+  if (facts.isInRecovery && (slot === null ? isAlone : slot.isSynced)) {
     const copy = slot === null ? `there is no slot "${goal.slot}"` : `slot "${goal.slot}" is a copy`
     return new RowcastError('SOURCE_STANDBY_SERVER', `The server is a standby, and ${copy}.`)
   }
@@ -56,8 +60,7 @@ function judgeSlot(facts: SourceFacts, goal: SetupGoal): RowcastError | null {
   }
   const mismatch = slotMismatch(slot, facts.database)
   if (mismatch !== null) return new RowcastError('SOURCE_SLOT_MISMATCH', `${name} ${mismatch}.`)
-  if (slot.walStatus === 'lost' || slot.invalidationReason !== null)
-    return slotLost(slot, goal, facts.isInRecovery)
+  if (slot.walStatus === 'lost' || slot.invalidationReason !== null) return slotLost(slot, goal, isAlone)
   return null
 }
 
@@ -77,11 +80,11 @@ const LOST_HINTS: Readonly<Record<string, string>> = {
   recovery_conflict: "set hot_standby_feedback = on at the standby, and wal_level = 'logical' at the primary",
 }
 
-function slotLost(slot: SlotState, goal: SetupGoal, isOnStandby: boolean): RowcastError {
+function slotLost(slot: SlotState, goal: SetupGoal, isAlone: boolean): RowcastError {
   const reason = slot.invalidationReason ?? 'wal_removed'
   const prevention = LOST_HINTS[reason] ?? "look the reason up in PostgreSQL's manual, pg_replication_slots"
   const name = quoteLiteral(goal.slot)
-  const fresh = isOnStandby
+  const fresh = isAlone
     ? `SELECT pg_create_logical_replication_slot(${name}, 'pgoutput'); at the standby`
     : 'call rowcast.enable()'
   return new RowcastError(
@@ -89,7 +92,7 @@ function slotLost(slot: SlotState, goal: SetupGoal, isOnStandby: boolean): Rowca
     `PostgreSQL has given up slot "${goal.slot}" (${reason}).`,
     {
       hint: `Run SELECT pg_drop_replication_slot(${name}); and ${fresh}. Then ${prevention}.`,
-      details: { invalidationReason: reason, isOnStandby },
+      details: { invalidationReason: reason, isOnStandby: isAlone },
     },
   )
 }
@@ -117,6 +120,8 @@ function judgePublication(facts: SourceFacts, goal: SetupGoal): RowcastError | n
  * the changes of a publication that is gone with a warning only.
  */
 export function judgeDrift(before: SourceFacts, now: SourceFacts, goal: SetupGoal): RowcastError | null {
+  const ofStandby = before.standby && now.standby && judgeStandbyDrift(before.standby, now.standby)
+  if (ofStandby != null) return ofStandby
   const [was, is] = [before.publication, now.publication]
   if (was === null || is === null) return null
   if (was.oid !== is.oid) {

@@ -10,7 +10,8 @@ import type { RunQuery } from '../db/run-query.ts'
 import { withDatabaseSession } from '../db/sql.ts'
 import { toRowcastError } from '../db/sqlstate.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
-import { readSourceFacts, type SourceFacts } from './slot-facts.ts'
+import type { SourceFacts } from './slot-facts.ts'
+import { readSourceFactsAt } from './standby-facts.ts'
 
 /** What a watch needs. */
 export interface SlotWatchOptions {
@@ -55,7 +56,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
       target,
       async (sql) => {
         const query: RunQuery = (text) => sql.query(text)
-        const facts = await readSourceFacts(query, goal)
+        const facts = await readSourceFactsAt(target, query, goal)
         if (timer === null) return
         const now = options.onFacts(facts)
         if (now !== null && (await options.settle(query, facts))) lookSoon()

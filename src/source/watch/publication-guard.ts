@@ -20,9 +20,10 @@ import {
   parseBarrier,
 } from '../published/barrier-message.ts'
 import { type LastChanges, readableModels } from '../published/last-changes.ts'
-import { type ModelLook, PublicationLedger, type Writers } from '../published/publication-ledger.ts'
+import { type ModelLook, PublicationLedger } from '../published/publication-ledger.ts'
 import { groupByModel } from '../published/published-tables.ts'
 import { readWriters } from '../published/published-tables-sql.ts'
+import type { Writers } from '../published/writers.ts'
 import {
   createStaleRootError,
   type FoundTable,

@@ -462,6 +462,21 @@ describe('doctor', () => {
     ])
   })
 
+  it('warns of a standby whose slot the primary may take the ground from', () => {
+    const standby = {
+      ...{ isInRecovery: true, serverVersion: 180_004, hasFeedback: false },
+      primary: { systemId: '7', timeline: 1 },
+    }
+    const codesOf = (more: object) =>
+      findAll({ ...well, source: { ...well.source, isAlone: false, standby: { ...standby, ...more } } }).map(
+        ({ code }) => code,
+      )
+    expect(codesOf({})).toContain('STANDBY_FEEDBACK_OFF')
+    for (const more of [{ hasFeedback: true }, { isInRecovery: false }])
+      expect(codesOf(more)).not.toContain('STANDBY_FEEDBACK_OFF')
+    expect(codesOf({ serverVersion: 150_000 })).toContain('SOURCE_STANDBY_UNSUPPORTED')
+  })
+
   it('names models that have nothing to show', () => {
     const found = findAll({ ...well, leftOut: ['Vault'] })
     expect(found.map(({ code, severity, model }) => [code, severity, model])).toContainEqual([
