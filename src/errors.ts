@@ -925,6 +925,13 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: true,
   },
+  OPERATION_TIMEOUT: {
+    means:
+      'An operation had no result in time: a resolver of the application did not answer. A mutation may have been done, or be done later.',
+    hint: 'Try again later; look first whether a mutation was done. On the server: look what its resolvers wait for, or raise limits.operationTimeoutMs.',
+    retry: 'backoff',
+    isPublic: true,
+  },
   RELATION_TOO_SLOW: {
     means:
       'The rows of a relation could not be read for a change in time: their table is locked, or the database is busy.',

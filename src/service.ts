@@ -187,7 +187,11 @@ function createTapService(parts: {
   const { config, sources, health, logger } = parts
   const { host, port } = config
   const metrics = createMetricsOf(config, sources)
-  const server = createHealthServer({ host, port, health, logger, metrics: exposeMetrics(config, metrics) })
+  const { limits, trustedProxyCount } = config.security
+  const server = createHealthServer({
+    ...{ host, port, health, logger, limits, trustedProxyCount },
+    metrics: exposeMetrics(config, metrics),
+  })
   return {
     ...faceOf(sources),
     async start() {

@@ -38,6 +38,7 @@ const BASE = [
   'program-fault.ts',
   'stop-parts.ts',
   'metadata-schema.ts',
+  'within-time.ts',
 ]
 /** Outside packages and the only places that may import them; a place is a folder or a file. */
 const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
@@ -129,6 +130,13 @@ describe('architecture', () => {
     expect(files.length).toBeGreaterThan(40)
     const known = [...STAGES, ...Object.keys(BESIDE), '']
     expect(files.filter((file) => !known.includes(file.folder)).map((file) => file.path)).toEqual([])
+  })
+
+  it('listens with bounds only', () => {
+    const makers = files.filter(({ path }) =>
+      /\bcreateServer\b[^\n]*from 'node:https?'/.test(readFileSync(join(SRC, path), 'utf8')),
+    )
+    expect(makers.map(({ path }) => path)).toEqual(['server/http/bounded-server.ts'])
   })
 
   it('imports down the table of stages only', () => {

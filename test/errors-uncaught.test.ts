@@ -53,7 +53,10 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'server/delivery/iterator-pull.ts': [2, 'catches, and keeps the error for the end'],
   'server/http/listen-on.ts': [2, 'a log line, and a rejection'],
   'server/refusal.ts': [4, 'destroys a socket'],
-  'server/delivery/subscription-results.ts': [1, 'settles the promise of whoever iterates'],
+  'server/delivery/subscription-results.ts': [
+    2,
+    'settles the promise of whoever iterates; does nothing where a source cannot be let go of',
+  ],
   'server/session/session-keeper.ts': [2, 'what runs at the time goes through the guard'],
   'server/websocket/websocket-protocol.ts': [3, 'sending never rejects; masks an error and closes a socket'],
   'server/http/reserved-streams.ts': [1, 'what they throw is a rejection to who waits'],

@@ -2,19 +2,17 @@
  * Stage 8, server. One node:http server: GraphQL over HTTP, its streams (SSE, multipart) and WebSocket at /graphql, GraphiQL there
  * too, and health. Owns the connections and their end.
  */
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createHandlers, type ForeignWebSocketServer, type RowcastHandlers } from './create-handlers.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'
 import { createMetricsEndpoint } from './health/metrics-endpoint.ts'
 import { type HealthReport, respondFailure } from './health.ts'
+import { createBoundedServer } from './http/bounded-server.ts'
 import { IncomingRequest } from './http/incoming-request.ts'
 import { listenOn } from './http/listen-on.ts'
 import { closeHttp, noteArrivals, trackSilentSockets } from './http/open-sockets.ts'
 import { countResponses } from './limits/counted-response.ts'
-import type { ServerLimits } from './limits/limits.ts'
-import { boundPeers } from './limits/peer-connections.ts'
-import { inTurns } from './limits/request-turns.ts'
 import { createGraphiqlPage } from './pages/graphiql-page.ts'
 import { createLivePage, type ServedPage } from './pages/live-page.ts'
 import { RequestRouter } from './request-router.ts'
@@ -83,7 +81,7 @@ function createParts(options: ServerOptions, host: string) {
 
 /** The server of Node.js, each of whose requests and upgrades goes through the guard. */
 function createHttp(parts: ReturnType<typeof createParts>) {
-  const { limits, guard, socketBudget, router, trustedProxyCount, state } = parts
+  const { guard, socketBudget, router, state } = parts
   const onResponseClosed = guard.wrap('let idle connections go', () => {
     // A kept-alive connection whose last response ends after close() began would hold the server open.
     if (state.isClosing) http.closeIdleConnections()
@@ -94,8 +92,7 @@ function createHttp(parts: ReturnType<typeof createParts>) {
   }
   const guarded = guard.wrap('answer a request', answer, respondFailure)
   const ServerResponse = countResponses(socketBudget, guard)
-  const http = createHttpServer({ ...httpOptions(limits), ServerResponse }, inTurns(guarded, guard))
-  if (trustedProxyCount === 0) boundPeers(http, limits, parts)
+  const http = createBoundedServer(parts, guarded, { ServerResponse })
   noteArrivals(http, guard)
   const silentSockets = trackSilentSockets(http, guard)
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): unknown =>
@@ -114,14 +111,4 @@ function pagesOf({ graphiql, graphiqlQuery, activitySchema }: ServerOptions): re
     ...(graphiql === true ? [createGraphiqlPage(options)] : []),
     ...(hasLivePage ? [createLivePage()] : []),
   ]
-}
-
-/** A request that comes in drop by drop is cut; Node.js looks at the interval. */
-function httpOptions({ requestTimeoutMs }: ServerLimits) {
-  return {
-    IncomingMessage: IncomingRequest,
-    requestTimeout: requestTimeoutMs,
-    headersTimeout: requestTimeoutMs,
-    connectionsCheckingInterval: Math.min(requestTimeoutMs, 5_000),
-  }
 }

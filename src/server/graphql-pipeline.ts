@@ -15,9 +15,11 @@ import type { ErrorMask } from './errors/mask-error.ts'
 import { createReadsPlugin } from './execution/abandoned-queries.ts'
 import { createDocumentCaches } from './execution/document-cache.ts'
 import { createDocumentResolver } from './execution/document-resolver.ts'
+import { createOperationDeadline } from './execution/operation-deadline.ts'
 import { createSizeLimit } from './execution/operation-size.ts'
 import type { PersistedDocuments } from './execution/persisted-documents.ts'
 import { createQueryLimits } from './execution/query-limits.ts'
+import { sliceLists } from './execution/slice-lists.ts'
 import { namedFormat, parseAccept } from './http/accept.ts'
 import { createCsrfGuard, type OriginGuard } from './http/origin-guard.ts'
 import { unreadableRequests } from './http/readable-requests.ts'
@@ -83,9 +85,11 @@ export interface GraphqlPipeline {
 /** Creates the pipeline. */
 export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlPipeline {
   const { errorMask, limits, guard, documents } = options
+  sliceLists(options.schema)
   const sizeLimit = createSizeLimit({ rows: limits.queryRowsMax, cost: limits.queryCostMax })
+  const deadline = createOperationDeadline(limits.operationTimeoutMs)
   const deliveries = createDeliveries({
-    refuse: sizeLimit.refuse,
+    ...{ refuse: sizeLimit.refuse, within: deadline.within, payloadBytesMax: limits.payloadBytesMax },
     ...{ mask: errorMask.mask, guard, onDelivered: options.onDelivered },
   })
   const streams = createHttpStreams({ ...options, ...limits, formats: STREAM_FORMATS })
@@ -98,6 +102,7 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
     ...createQueryLimits(options),
     sizeLimit.plugin,
     createReadsPlugin(guard),
+    deadline.plugin,
     deliveries.plugin,
     streams.plugin,
   ]

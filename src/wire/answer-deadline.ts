@@ -3,6 +3,7 @@
  */
 import type pg from 'pg'
 import { RowcastError } from '../errors.ts'
+import { withinTime } from '../within-time.ts'
 import { driverSocket } from './driver-socket.ts'
 
 /**
@@ -40,13 +41,5 @@ export function answerTimeout(deadlineMs: number): RowcastError {
  * @throws WIRE_ANSWER_TIMEOUT, or what `answer` rejects with
  */
 export async function withinAnswerTime<Answer>(answer: Promise<Answer>, deadlineMs: number): Promise<Answer> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(answerTimeout(deadlineMs)), deadlineMs)
-  })
-  try {
-    return await Promise.race([answer, deadline])
-  } finally {
-    clearTimeout(timer)
-  }
+  return withinTime(answer, deadlineMs, () => answerTimeout(deadlineMs))
 }

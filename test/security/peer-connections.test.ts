@@ -2,6 +2,8 @@
 import { connect, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { expect, onTestFinished, test } from 'vitest'
+import { silentLogger } from '../../src/logger.ts'
+import { createHealthServer } from '../../src/server/health/health-server.ts'
 import { startServer } from '../server/server-fixture.ts'
 
 /** An address of this machine that is not loopback, which is not counted. */
@@ -47,3 +49,32 @@ test.skipIf(ADDRESS === undefined)(
     expect(await outcomes((await start(1)).port, 7)).toEqual(new Array(7).fill(true))
   },
 )
+
+test.skipIf(ADDRESS === undefined)('a process that serves health alone bounds them as well', async () => {
+  const opened: Socket[] = []
+  const server = createHealthServer({
+    ...{ host: '0.0.0.0', port: 0, health: () => ({ isReady: true }), logger: silentLogger },
+    limits: { connectionsPerAddressMax: 1 },
+  })
+  const { port } = await server.listen()
+  onTestFinished(async () => {
+    for (const socket of opened) socket.destroy()
+    await server.close()
+  })
+  const seen: boolean[] = []
+  for (let n = 0; n < 7; n += 1) seen.push(await stays(port, opened))
+  expect(seen).toEqual([...new Array(5).fill(true), false, false])
+})
+
+test('nor does it wait for a request that trickles in', async () => {
+  const server = createHealthServer({
+    ...{ host: '127.0.0.1', port: 0, health: () => ({ isReady: true }), logger: silentLogger },
+    limits: { requestTimeoutMs: 100 },
+  })
+  const { port } = await server.listen()
+  onTestFinished(() => server.close())
+  const socket = connect({ port, host: '127.0.0.1' })
+  const answer = new Promise<string>((resolve) => socket.once('data', (data) => resolve(String(data))))
+  socket.write('GET /health/live HTTP/1.1\r\nhost: local')
+  expect(await answer).toMatch(/^HTTP\/1\.1 408 /)
+})

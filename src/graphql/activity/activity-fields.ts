@@ -29,7 +29,7 @@ export function defineActivityFields(
       nullable: false,
       description: 'How the stream of changes is doing.',
       resolve: async (_root, _args, context) => {
-        await check(authorize, context)
+        await check(policies, authorize, context)
         return log
       },
     }),
@@ -42,7 +42,7 @@ export function defineActivityFields(
       nullable: false,
       description: 'What has happened lately: at once what is kept, then each second what is new.',
       subscribe: async (_root, _args, context) => {
-        await check(authorize, context)
+        await check(policies, authorize, context)
         const views = await viewsOf(policies, live, context)
         return showNews(log.follow(), (change) => showChange(change, live, views))
       },
@@ -51,9 +51,10 @@ export function defineActivityFields(
   )
 }
 
-async function check(authorize: Authorize | null, context: object): Promise<void> {
+async function check({ calls }: ViewerPolicies, authorize: Authorize | null, context: object): Promise<void> {
   if (authorize === null) return
-  if ((await authorize(context)) !== true) throw graphqlError('FORBIDDEN', 'You may not see the activity.')
+  const may = await calls.ask('livePage', 'authorize', () => authorize(context))
+  if (may !== true) throw graphqlError('FORBIDDEN', 'You may not see the activity.')
 }
 
 /** What the viewer sees of each model; models without an answer are not shown at all. */

@@ -47,7 +47,7 @@ export function whyNotField(scope: WhyScope, canExplain: CanExplain): FieldDefin
       variables: { type: 'JSON', description: 'Its variables.' },
     },
     resolve: async (_root, given: WhyArguments, context, { schema }) => {
-      const may = await canExplain(context)
+      const may = await scope.policies.calls.ask('debug', 'canExplain', () => canExplain(context))
       const namesPolicies = may === 'policies'
       if (may !== true && !namesPolicies) throw graphqlError('FORBIDDEN', 'You may not ask why.')
       try {

@@ -1,8 +1,6 @@
 /** Stage 7, graphql. Calls of policies: functions of the application, which may throw, or never answer. */
 import { RowcastError } from '../../errors.ts'
-
-/** What comes instead of an answer. */
-const LATE = Symbol('late')
+import { withinTime } from '../../within-time.ts'
 
 /** For the log, which has names of errors: clients need not know which policy it is. */
 class LatePolicy extends Error {
@@ -31,26 +29,20 @@ export class PolicyCalls {
    * @throws POLICY_FAILED where it throws, POLICY_TIMEOUT where it does not answer in time
    */
   async ask<Answer>(of: string, name: string, call: () => Answer): Promise<Awaited<Answer>> {
-    let timer: NodeJS.Timeout | undefined
-    let answer: Awaited<Answer> | typeof LATE
+    const late = new RowcastError('POLICY_TIMEOUT', 'A policy has not answered in time.', {
+      cause: new LatePolicy(`${of}.${name}`),
+    })
     try {
       const given = call()
-      const late = new Promise<typeof LATE>((resolve) => {
-        if (isThenable(given)) timer = setTimeout(resolve, this.#timeoutMs, LATE).unref()
-      })
-      answer = await (isThenable(given) ? Promise.race([given, late]) : given)
+      return await (isThenable(given) ? withinTime(given, this.#timeoutMs, () => late) : given)
     } catch (cause) {
+      if (cause === late) throw late
       throw new RowcastError('POLICY_FAILED', `The policy \`${name}\` of ${of} threw.`, { cause })
-    } finally {
-      clearTimeout(timer)
     }
-    if (answer !== LATE) return answer
-    const cause = new LatePolicy(`${of}.${name}`)
-    throw new RowcastError('POLICY_TIMEOUT', 'A policy has not answered in time.', { cause })
   }
 }
 
 /** Query builders are functions, too. */
-function isThenable(value: unknown): boolean {
+function isThenable(value: unknown): value is PromiseLike<never> {
   return (typeof value === 'function' || (typeof value === 'object' && value !== null)) && 'then' in value
 }

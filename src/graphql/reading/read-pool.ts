@@ -3,6 +3,7 @@
  * each may read. What a statement is about to read is reserved first; what came is counted when it has come.
  */
 import { contain } from '../../guard.ts'
+import { withinTime } from '../../within-time.ts'
 import { graphqlError } from '../graphql-errors.ts'
 
 /** The bounds of a pool. */
@@ -145,16 +146,7 @@ export class OperationReads {
 
   /** What it was asked for, unless its time is over before. @throws QUERY_TOO_SLOW */
   async within<Result>(work: Promise<Result>): Promise<Result> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      const giveUp = contain(() => reject(tooSlow(this.#pool.timeoutMs)), reject)
-      timer = setTimeout(giveUp, this.leftMs)
-    })
-    try {
-      return await Promise.race([work, late])
-    } finally {
-      clearTimeout(timer)
-    }
+    return withinTime(work, this.leftMs, () => tooSlow(this.#pool.timeoutMs))
   }
 
   /** Gives back what it holds, once. */

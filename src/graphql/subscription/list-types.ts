@@ -6,6 +6,7 @@ import type { ListOperation } from '../../sets/list-operations.ts'
 import { orderableFields, orderInput, SORT_ORDER } from '../listing/order-input.ts'
 import { hideFields } from '../policy/guard-rows.ts'
 import { ownCopy } from '../policy/own-copy.ts'
+import { slicedList } from '../reading/sliced-list.ts'
 import type {
   EnumDefinition,
   FieldDefinitions,
@@ -92,7 +93,9 @@ function snapshotType(subscribed: SubscribedModel): ObjectDefinition {
         description: 'The rows, in order.',
         extensions: { [GUARDED_FIELD]: true },
         resolve: (event: ListEvent, _args, context, info) =>
-          event.kind === 'snapshot' ? event.shown.rows.map(({ row }) => show(event, row, context, info)) : [],
+          event.kind === 'snapshot'
+            ? slicedList(event.shown.rows, ({ row }) => show(event, row, context, info))
+            : [],
       },
     },
   }

@@ -26,6 +26,10 @@ export interface DeliveriesOptions {
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
   /** The answer to an operation that asks for too much; null for any other. @default no bound */
   readonly refuse?: ((args: ExecutionArgs) => ExecutionResult | null) | undefined
+  /** See `DeliveryGroupsOptions`. */
+  readonly payloadBytesMax?: number | undefined
+  /** What resolvers give, unless they take too long. @default without an end */
+  readonly within?: (<Result>(work: Promise<Result>) => Promise<Result>) | undefined
 }
 
 /** The deliveries of a server. */
@@ -38,19 +42,28 @@ export interface Deliveries {
   subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult>
 }
 
+/** Nobody reads it. */
+async function endSource(events: AsyncIterable<unknown> | ExecutionResult): Promise<void> {
+  if (Symbol.asyncIterator in events) await events[Symbol.asyncIterator]().return?.()
+}
+
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
-  const { mask, guard, nowMs } = options
+  const { mask, guard, nowMs, payloadBytesMax, within = (work) => work } = options
   const turn = createDeliveryTurn(guard, nowMs)
   const turns = new TurnShare({ guard, isOneByOne: true, nowMs })
   const keptBytesMax = resultBytesMaxOf(heapBytesLeft())
   const isBusy = () => turn.isBusy || turns.isBusy
-  const groups = createDeliveryGroups({ mask, guard, keptBytesMax, isBusy })
+  const groups = createDeliveryGroups({ mask, guard, keptBytesMax, isBusy, within, payloadBytesMax })
   const onDelivered = options.onDelivered && guard.wrap('count a delivery', options.onDelivered)
 
   async function subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {
     const refusal = options.refuse?.(args) ?? null
     if (refusal !== null) return refusal
-    const events = await openSourceEvents(args)
+    const opening = openSourceEvents(args)
+    const events = await within(opening).catch((error: unknown): ExecutionResult => {
+      guard.run('end a subscription that began too late', async () => endSource(await opening))
+      return { errors: [mask(error)] }
+    })
     if (!(Symbol.asyncIterator in events)) return events
     const source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull<unknown> | undefined } =
       events[Symbol.asyncIterator]()

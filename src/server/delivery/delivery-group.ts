@@ -9,9 +9,10 @@ import { rowBytesOf } from '../../bus/match.ts'
 import type { AnyChange } from '../../changes/change.ts'
 import type { Guard } from '../../guard.ts'
 import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
-import { cursorOf, undeliverable } from '../errors/delivery-failure.ts'
+import { cursorOf, payloadTooLarge, undeliverable } from '../errors/delivery-failure.ts'
 import { type CompiledOperation, compileOperation } from '../execution/compile-operation.ts'
 import { operationKey } from '../execution/operation-shape.ts'
+import { hasLongerTexts } from './bounded-json.ts'
 import { type DeliveryResult, FailedResult, formatResult, ResultText } from './result-text.ts'
 
 /** A group, as its members use it. */
@@ -50,11 +51,14 @@ export interface DeliveryGroupsOptions {
   readonly guard: Guard
   /** What results may take that wait for members that have not come yet; beyond it they are recreated. */
   readonly keptBytesMax: number
+  /** What resolvers give, unless they take too long. @default without an end */
+  readonly within?: (<Result>(work: Promise<Result>) => Promise<Result>) | undefined
+  /** What is sure to be longer has no text made of it. @default no bound */
+  readonly payloadBytesMax?: number | undefined
 }
 
 /** Creates the groups of a server. */
 export function createDeliveryGroups(options: DeliveryGroupsOptions): DeliveryGroups {
-  const { mask } = options
   const groups = new Map<string, SharedGroup>()
   const kept = new KeptResults(options)
   return {
@@ -62,7 +66,7 @@ export function createDeliveryGroups(options: DeliveryGroupsOptions): DeliveryGr
       return groups.size
     },
     join(args, audience, isChanges) {
-      const executor = () => new Executor(mask, isChanges && args.fieldResolver == null)
+      const executor = () => new Executor(options, isChanges && args.fieldResolver == null)
       const { document, operationName, variableValues } = args
       const key = audience === null ? null : operationKey(document, operationName, variableValues)
       if (key === null) return createLoneGroup(executor())
@@ -84,12 +88,17 @@ class Executor {
   readonly #mask: (error: unknown) => GraphQLError
   /** Resolvers of other sources than changes may do more than look, and what is given up is done twice. */
   readonly #mayCompile: boolean
+  readonly #within: NonNullable<DeliveryGroupsOptions['within']>
+  readonly #bytesMax: number
   /** Undefined until the first delivery: many subscriptions never get one. */
   #compiled: CompiledOperation | null | undefined
 
-  constructor(mask: (error: unknown) => GraphQLError, mayCompile: boolean) {
+  constructor(options: DeliveryGroupsOptions, mayCompile: boolean) {
+    const { mask, within = (work) => work, payloadBytesMax = Number.POSITIVE_INFINITY } = options
     this.#mask = mask
     this.#mayCompile = mayCompile
+    this.#within = within
+    this.#bytesMax = payloadBytesMax
   }
 
   execute(value: unknown, args: ExecutionArgs): DeliveryResult | Promise<DeliveryResult> {
@@ -125,9 +134,11 @@ class Executor {
       return new ResultText(compiled.text, compiled.hasCursor ? (value as Delivery).change.cursor : null)
     }
     const result = execute({ ...args, rootValue: value })
-    const format = (settled: ExecutionResult) =>
-      formatResult(settled, (error) => this.#maskOf(error, settled, value))
-    return isPromise(result) ? result.then(format) : format(result)
+    const format = (settled: ExecutionResult) => {
+      if (hasLongerTexts(settled.data, this.#bytesMax)) throw payloadTooLarge(this.#bytesMax, value)
+      return formatResult(settled, (error) => this.#maskOf(error, settled, value))
+    }
+    return isPromise(result) ? this.#within(result).then(format) : format(result)
   }
 }
 

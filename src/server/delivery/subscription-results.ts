@@ -98,7 +98,8 @@ export class ResultStream extends AsyncGeneration<TextResult> {
       this.#options.onDelivered?.(ahead.delivery)
       return { done: false, value: { [RESULT_TEXT]: result, [DELIVERY]: ahead.delivery } }
     } catch (error) {
-      if (this.#end()) await this.#options.source.return?.().catch(() => undefined)
+      // Not waited for: a source of the application's own may never let go.
+      if (this.#end()) this.#options.source.return?.().catch(() => undefined)
       throw error
     }
   }

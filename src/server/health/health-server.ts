@@ -1,11 +1,12 @@
 /** Stage 8, server. The HTTP server of a process without GraphQL: health, and nothing else. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createGuard, createSafeLogger } from '../../guard.ts'
 import type { Logger } from '../../logger.ts'
 import { type HealthReport, respondFailure, respondJson, respondLive, respondReady } from '../health.ts'
+import { createBoundedServer } from '../http/bounded-server.ts'
 import { type ListenAddress, listenOn } from '../http/listen-on.ts'
 import { pathOf } from '../http/request-path.ts'
-import { inTurns } from '../limits/request-turns.ts'
+import { limitsOf, type ServerLimits } from '../limits/limits.ts'
 import { createMetricsEndpoint, METRICS_PATH, type MetricsPage } from './metrics-endpoint.ts'
 
 export interface HealthServerOptions {
@@ -15,6 +16,10 @@ export interface HealthServerOptions {
   readonly health: () => HealthReport
   /** What `/metrics` serves, and to whom. @default nothing */
   readonly metrics?: MetricsPage | undefined
+  /** @default the server's own */
+  readonly limits?: Partial<ServerLimits> | undefined
+  /** @default 0 */
+  readonly trustedProxyCount?: number | undefined
   readonly logger: Logger
 }
 
@@ -27,11 +32,12 @@ export interface HealthServer {
 
 /** Creates it; it does not listen yet. */
 export function createHealthServer(options: HealthServerOptions): HealthServer {
-  const { host, port, health, metrics } = options
+  const { host, port, health, metrics, trustedProxyCount = 0 } = options
+  const limits = limitsOf(options.limits)
   // The server's own listeners log as well, where nobody could catch what a logger throws.
   const logger = createSafeLogger(options.logger)
   const guard = createGuard(logger)
-  const respondMetrics = metrics === undefined ? null : createMetricsEndpoint(metrics, logger)
+  const respondMetrics = metrics === undefined ? null : createMetricsEndpoint(metrics, logger, limits)
   const answer = (request: IncomingMessage, response: ServerResponse): unknown => {
     const path = pathOf(request)
     if (path === '/health/live') return respondLive(response)
@@ -39,7 +45,10 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
     if (path === METRICS_PATH && respondMetrics !== null) return respondMetrics(request, response)
     return respondJson(response, 404, { error: 'This process serves no GraphQL. Ask a gateway.' })
   }
-  const http = createServer(inTurns(guard.wrap('answer a request', answer, respondFailure), guard))
+  const http = createBoundedServer(
+    { limits, trustedProxyCount, guard, logger },
+    guard.wrap('answer a request', answer, respondFailure),
+  )
   return {
     listen: () => listenOn(http, host, port, logger),
     async close() {

@@ -8,9 +8,10 @@ import { type FetchAPI, processRegularResult } from 'graphql-yoga'
 import { AsyncIteration, DONE } from '../../async-iteration.ts'
 import { RowcastError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
+import { jsonWithin } from '../delivery/bounded-json.ts'
 import { formatResult } from '../delivery/format-result.ts'
 import { ResultStream } from '../delivery/subscription-results.ts'
-import { isLongerThan, payloadTooLarge } from '../errors/delivery-failure.ts'
+import { payloadTooLarge } from '../errors/delivery-failure.ts'
 import type { ErrorMask } from '../errors/mask-error.ts'
 import { resultBytesMax } from '../execution/introspection.ts'
 import type { ConnectionCounter } from '../limits/client-address.ts'
@@ -172,8 +173,7 @@ class ResultStreams {
   stringifyWithin(bytesMax: number): (result: ExecutionResult) => string {
     return (result) => {
       try {
-        const text = JSON.stringify(result)
-        return isLongerThan(text, bytesMax) ? formatResult(this.failure(payloadTooLarge(bytesMax))) : text
+        return jsonWithin(result, bytesMax) ?? formatResult(this.failure(payloadTooLarge(bytesMax)))
       } catch (error) {
         return formatResult(this.failure(error))
       }

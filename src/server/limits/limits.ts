@@ -35,6 +35,11 @@ export interface ServerLimits {
    * turns included; PostgreSQL ends each statement then (`statement_timeout`). @default 10_000 // 10 s
    */
   readonly queryTimeoutMs: number
+  /**
+   * How long an operation may execute, from its first resolver to its result, resolvers of the application's own included: a query, a
+   * mutation, the beginning of a subscription, and each of its results. @default 30_000 // 30 s
+   */
+  readonly operationTimeoutMs: number
   /** The longest request body or WebSocket message. @default 131_072 // 128 KiB */
   readonly requestBytesMax: number
   /** Frames that one WebSocket message may come in. @default 64 */
@@ -107,6 +112,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   queryReadBytesMax: 16_777_216,
   queriesReadBytesMax: 50_331_648,
   queryTimeoutMs: 10_000,
+  operationTimeoutMs: 30_000,
   requestBytesMax: 131_072,
   messageFragmentsMax: 64,
   payloadBytesMax: 1_048_576,

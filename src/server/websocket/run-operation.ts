@@ -13,10 +13,11 @@ import { MessageType, type SubscribePayload } from 'graphql-ws'
 import type { TurnShare } from '../../bus/turn-share.ts'
 import { invariant } from '../../errors.ts'
 import { abandonOperation } from '../../graphql/reading/read-pool.ts'
+import { jsonWithin } from '../delivery/bounded-json.ts'
 import type { Deliveries } from '../delivery/deliveries.ts'
 import type { SocketOutbox } from '../delivery/socket-outbox.ts'
 import { ResultStream } from '../delivery/subscription-results.ts'
-import { isLongerThan, payloadTooLarge } from '../errors/delivery-failure.ts'
+import { payloadTooLarge } from '../errors/delivery-failure.ts'
 import type { ErrorMask } from '../errors/mask-error.ts'
 import { unknownOperation } from '../errors/request-errors.ts'
 import { isQuery } from '../execution/abandoned-queries.ts'
@@ -153,8 +154,8 @@ async function sendResult(
       ? {}
       : { errors: errors.map((error) => formatGraphqlError(errorMask.mask(error))) }),
   }
-  const text = JSON.stringify({ id: operation.id, type: MessageType.Next, payload })
-  if (isLongerThan(text, bytesMax)) throw payloadTooLarge(bytesMax)
+  const text = jsonWithin({ id: operation.id, type: MessageType.Next, payload }, bytesMax)
+  if (text === null) throw payloadTooLarge(bytesMax)
   await socket.send(text)
 }
 

@@ -1,7 +1,7 @@
 /** `rowcastActivity`: what it shows, in what order and how much of it; and to whom. */
 
 import { type ExecutionResult, execute, parse, subscribe } from 'graphql'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { AnyChange } from '../../../src/changes/change.ts'
 import { RowcastError } from '../../../src/errors.ts'
 import { type Authorize, createActivityLog } from '../../../src/graphql/activity/activity-log.ts'
@@ -99,6 +99,16 @@ const insert = (id: string, more: object = {}): Partial<AnyChange> => ({
 })
 
 describe('activity', () => {
+  it('ends the wait for a check that never answers', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { query, follow } = openActivity({}, () => new Promise(() => undefined))
+    const answers = Promise.all([query('{ rowcastStatus { state } }'), follow(CHANGES)])
+    await vi.advanceTimersByTimeAsync(10_000)
+    for (const { errors } of (await answers) as readonly ExecutionResult[])
+      expect(errors).toMatchObject([{ originalError: { code: 'POLICY_TIMEOUT' } }])
+  })
+
   it('shows each kind of change as text, without the fields that nobody sees', async () => {
     const { feed, take } = openActivity({ User: { omit: ['email'] } })
     feed.commit(
