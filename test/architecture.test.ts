@@ -433,6 +433,7 @@ describe('architecture', () => {
       'graphql/subscription/image-rows.ts': 'a row, which is shown as it is',
       'graphql/subscription/own-code.ts': 'a type of graphql-js: it is looked at once',
       'server/execution/operation-shape.ts': 'a document',
+      'server/execution/slice-lists.ts': 'a field of a schema of the application: it is sliced once',
       'server/http/incoming-request.ts':
         "a request of Node's, whose constructor runs before fields are there",
       'wire/shared-listener.ts': 'an AbortSignal of the application',

@@ -3,11 +3,8 @@ import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { invariant } from '../errors.ts'
 import { createFilterIndex, type FilterIndex } from './filter/filter-index.ts'
 import type { Offer } from './match.ts'
-import type { Subscriber } from './subscriber.ts'
+import { COSTLY_STEPS, type Subscriber } from './subscriber.ts'
 import type { TurnSlice } from './time-slices.ts'
-
-/** A filter with a pattern, or many conditions. */
-const COSTLY_STEPS = 8
 
 /** Those of one model. */
 interface ModelSubscribers {

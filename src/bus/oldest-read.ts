@@ -2,6 +2,7 @@
 import type { ReadShare } from '../source/session/reader-wait.ts'
 import type { Member } from './reading-cohort.ts'
 import type { RetainedLog } from './retained-log.ts'
+import { COSTLY_STEPS, type Subscriber } from './subscriber.ts'
 
 /** Who takes nothing for so long has what it has not read trimmed away like everybody else. */
 export const READING_MS = 10_000
@@ -33,14 +34,21 @@ export function beginRoundOf(members: Iterable<Member>): void {
   }
 }
 
-/** Leaves those behind that have read, or taken of what waited for them, less since then. */
+/**
+ * Leaves those behind that have read, or taken of what waited for them, less since then. Who has taken all that it was given and has room waits for
+ * this process, and has not been slow: where hundreds read, each is given little. That a costly filter takes long is its client's doing.
+ */
 export function leaveSlowOf(members: Iterable<Member>, log: RetainedLog, min: ReadShare): void {
   for (const { subscriber, at } of members) {
-    if (at.round === null) continue
+    if (at.round === null || isWaitingForUs(subscriber)) continue
     const { bytes, changes } = shareBetween(log, at.round.from, at.sequence)
     const taken = changes + at.round.waiting - subscriber.queue.length
     if (bytes < min.bytes && taken < min.changes) at.isLeft = true
   }
+}
+
+function isWaitingForUs({ queue, judgingSteps }: Subscriber): boolean {
+  return queue.isAwaited && queue.hasRoom && judgingSteps < COSTLY_STEPS
 }
 
 /** What the parts from one to another hold. */

@@ -67,6 +67,9 @@ export interface SubscriberOptions {
   readonly guard: Guard
 }
 
+/** What judging by a filter with a pattern takes, or by one of many conditions. */
+export const COSTLY_STEPS = 8
+
 /** A subscription as the publisher sees it. */
 export class Subscriber {
   readonly model: string

@@ -93,3 +93,22 @@ it('are those, too, whose consumers take what waits for them while nothing can b
   publish(10, 6)
   expect(bus.awaited.lag).toBeNull()
 })
+
+it('are all who wait for what this process has not read for them yet, however little each was given', async () => {
+  let nowMs = 0
+  const { bus, publish } = openBus({ soon() {}, later() {}, nowMs: () => nowMs })
+  const subscriptions = Array.from({ length: 300 }, () => bus.subscribe({ model: 'User' }))
+  for (let index = 0; index < 6; index += 1) publish(10, index)
+  const taking = subscriptions.map(async (subscription) => {
+    for (;;) if ((await subscription.next()).done === true) return
+  })
+  await new Promise((resolve) => void setImmediate(resolve))
+  const { lag } = bus.awaited
+  expect(lag).not.toBeNull()
+  bus.awaited.beginRound()
+  nowMs = 2_000
+  bus.awaited.leaveSlow({ bytes: PART_BYTES, changes: 1 })
+  expect(bus.awaited.lag).toEqual(lag)
+  for (const subscription of subscriptions) await subscription.return()
+  await Promise.all(taking)
+})

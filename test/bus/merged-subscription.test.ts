@@ -355,3 +355,62 @@ it('opens all or none', () => {
   ).toThrow('CATALOG_UNKNOWN_MODEL')
   expect(bus.subscriptionCounts.get('User') ?? 0).toBe(0)
 })
+
+/** What a delivery weighs in a queue. */
+const weightOf = (delivery: object | undefined): number =>
+  Number(Reflect.get(Object(Reflect.get(Object(delivery), 'weight')), 'bytes'))
+
+/** One transaction of so many changes, each of so many bytes, as its parts. */
+async function partsOf(count: number, bytes: number, bounds?: { readonly bytesMax: number }) {
+  const { bus } = openBus()
+  const merged = new MergedSubscription([bus.subscribe({ model: 'User' })], null, bounds)
+  const info = plainTransaction(100)
+  const changes = Array.from({ length: count }, (_, index) =>
+    plainChange({ transaction: info, index, model: 'User' }),
+  )
+  bus.publish({
+    ...{ transaction: info, isFinal: true, byteLength: count * bytes },
+    changes: Object.assign(changes, { bytesAt: () => bytes }),
+  })
+  const parts: TransactionDeliveries[] = []
+  do parts.push((await merged.next()).value as TransactionDeliveries)
+  while (parts.at(-1)?.isLast === false)
+  await merged.return()
+  return parts
+}
+
+it.each([
+  ['just below', -1, 2],
+  ['at', 0, 2],
+  ['just above', 1, 3],
+])(
+  'a part ends with the change that brings it to its bytes: a bound %s two changes',
+  async (_, more, length) => {
+    const [first] = await partsOf(1, 5_000)
+    const weight = weightOf(first?.deliveries[0])
+    expect(weight).toBeGreaterThan(5_000)
+    const parts = await partsOf(6, 5_000, { bytesMax: 2 * weight + more })
+    expect(parts.map(({ deliveries }) => deliveries.length)).toEqual(new Array(6 / length).fill(length))
+    expect(parts.map(({ isLast }) => isLast)).toEqual(parts.map((part) => part === parts.at(-1)))
+  },
+)
+
+it.each([
+  ['of one that is larger than a part', 3, 2_000_000],
+  ['of some', 60, 100_000],
+  ['of many that are small', 5_000, 10],
+])('parts have 1 MiB and 1,024 changes, and no change is cut: %s', async (_, count, bytes) => {
+  const parts = await partsOf(count, bytes)
+  expect(parts.flatMap(({ deliveries }) => deliveries.map(({ change }) => change.index))).toEqual(
+    Array.from({ length: count }, (_each, index) => index),
+  )
+  for (const { deliveries, isLast } of parts) {
+    const weights = deliveries.map(weightOf)
+    const sum = weights.reduce((total, each) => total + each, 0)
+    const isFull = sum >= 1_048_576 || deliveries.length === 1_024
+    expect(isFull || isLast).toBe(true)
+    // Without its last change it is below the bound.
+    expect(sum - (weights.at(-1) ?? 0)).toBeLessThan(1_048_576)
+    expect(deliveries.length).toBeLessThanOrEqual(1_024)
+  }
+})

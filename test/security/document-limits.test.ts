@@ -156,3 +156,17 @@ test('a mutation does not run over GET', async () => {
     expect(await response.text()).not.toContain('touched')
   }
 })
+
+const READS_SCHEMA = '{ __schema { types { name fields { name description } } } }'
+
+test.each(TRANSPORTS)('what reads the schema has a bound of its own: $name', async ({ ask, kind }) => {
+  const isStream = kind === 'sse'
+  const wide = await startProbe({ introspection: true, limits: { payloadBytesMax: 400 } })
+  const codes = (await ask(wide.url, READS_SCHEMA)).errors.map(({ extensions }) => extensions?.['code'])
+  // Tools that read it do not ask for an event stream.
+  expect(codes).toEqual(isStream ? ['PAYLOAD_TOO_LARGE'] : [])
+  const limits = { payloadBytesMax: 300, introspectionBytesMax: 400 }
+  const { url } = await startProbe({ introspection: true, limits })
+  expect((await ask(url, READS_SCHEMA)).errors).toMatchObject([{ extensions: { code: 'PAYLOAD_TOO_LARGE' } }])
+  expect((await ask(url, '{ hello }')).data).toEqual({ hello: 'world' })
+})

@@ -14,22 +14,24 @@ export function jsonWithin(value: object, bytesMax: number): string | null {
 /** Whether its texts alone are longer; a UTF-16 unit is one byte or more, and a member of a list or an object is one at the least. */
 export function hasLongerTexts(value: unknown, bytesMax: number): boolean {
   let left = bytesMax
-  const waiting: unknown[] = [value]
-  while (waiting.length > 0 && left >= 0) {
-    const each = waiting.pop()
+  const waiting: { readonly each: unknown; readonly depth: number }[] = [{ each: value, depth: 0 }]
+  for (let next = waiting.pop(); next !== undefined && left >= 0; next = waiting.pop()) {
+    const { each, depth } = next
     if (typeof each === 'string') left -= each.length
-    else if (Array.isArray(each)) {
-      left -= each.length
-      for (let at = 0; at < each.length && left >= 0; at += 1) waiting.push(each[at])
-    } else if (typeof each === 'object' && each !== null && !hasOwnJson(each)) {
-      for (const name in each) {
-        left -= 1
-        waiting.push(Reflect.get(each, name))
-      }
+    if (typeof each !== 'object' || each === null || hasOwnJson(each)) continue
+    if (depth > DEPTH_MAX) return false
+    for (const name in each) {
+      left -= 1
+      const member: unknown = Reflect.get(each, name)
+      if (typeof member === 'object' || typeof member === 'string')
+        waiting.push({ each: member, depth: depth + 1 })
     }
   }
   return left < 0
 }
+
+/** JSON goes no deeper: what does, as what is within itself, has none at all. */
+const DEPTH_MAX = 5_000
 
 /** What its JSON is, only it knows. */
 function hasOwnJson(value: object): boolean {

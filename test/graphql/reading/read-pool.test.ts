@@ -2,6 +2,7 @@
 import type { GraphQLError } from 'graphql'
 import { expect, it } from 'vitest'
 import { beginOperation, ReadPool, readAs } from '../../../src/graphql/reading/read-pool.ts'
+import { readLimitsOf } from '../../../src/server/limits/limits.ts'
 
 const KIB = 1024
 const codeOf = (error: GraphQLError) => error.extensions['code']
@@ -95,4 +96,23 @@ it('what is read with one context is one operation until it has its result; with
   expect(pool.bytes).toBe(0)
   for (const given of [{}, {}, undefined]) await read(given)
   expect(pool.bytes).toBe(0)
+})
+
+it('has the bounds that the limits of a server say', async () => {
+  const limits = readLimitsOf({
+    queriesReadBytesMax: 1_000 * KIB,
+    queryReadBytesMax: 900 * KIB,
+    queryTimeoutMs: 20,
+  })
+  const pool = new ReadPool(limits)
+  const [first, second] = [pool.open(), pool.open()]
+  await first.reserve(700 * KIB)
+  expect(await second.reserve(800 * KIB).catch(codeOf)).toBe('QUERY_TOO_SLOW')
+  first.end()
+  expect(
+    await pool
+      .open()
+      .reserve(901 * KIB)
+      .catch(codeOf),
+  ).toBe('QUERY_OVER_LIMIT')
 })
