@@ -4,12 +4,6 @@ import { PUBLICATION } from '../database.ts'
 import { ORDER, ORDERS_CATALOG, readAllFields } from '../orders.ts'
 import { type DrainRequest, measureDrain } from './drain.ts'
 
-/**
- * More than any backlog here: who comes with a cursor of before the process is given nothing before it has caught up, and then what the
- * log still has.
- */
-const RETAINED_BYTES = 512 * 1024 * 1024
-
 /** The catalog with the first so many fields of the model. */
 function catalogOf(fields: number): typeof ORDERS_CATALOG {
   return { ...ORDERS_CATALOG, models: { Order: { ...ORDER, fields: ORDER.fields.slice(0, fields) } } }
@@ -28,7 +22,6 @@ async function drain({
     connectionString: url,
     slot,
     publication: PUBLICATION,
-    retain: { bytes: RETAINED_BYTES },
   })
   rowcast.register('Order')
   const subscriptions = Array.from({ length: mode === 'idle' ? 0 : subscribers }, () =>

@@ -59,7 +59,10 @@ export interface SubscriptionRequest {
   readonly signal?: AbortSignal | undefined
 }
 
-/** `after` for everything that is retained: what a worker asks for that has no cursor yet. */
+/**
+ * `after` for everything that is retained: what a worker asks for that has no cursor yet. It is given while a process that has just
+ * started still reads what its slot has, and ends with RESYNC_REQUIRED where a gap in it is found meanwhile.
+ */
 export const AFTER_EARLIEST = 'earliest'
 
 /**

@@ -201,9 +201,13 @@ export class History {
     if (given.length > 0) this.log.advance()
   }
 
-  /** Where all that is retained of the model begins: what lies before a gap is no beginning. Null: with the oldest. */
-  beginningOf(model: string): ChangePosition | null {
-    return this.#cuts.get(model) ?? null
+  /**
+   * Where all that is retained of the model begins: what lies before a gap is no beginning. Null: with the oldest, also where the log has
+   * dropped what followed the gap. With `isShared` others have that.
+   */
+  beginningOf(model: string, isShared = false): ChangePosition | null {
+    const cut = this.#cuts.get(model) ?? null
+    return cut !== null && (isShared || comparePositions(cut, this.log.floorOf(model)) >= 0) ? cut : null
   }
 
   /** Everything before `lsn` has come, though nothing of it may have been for us. */

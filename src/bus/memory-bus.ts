@@ -256,12 +256,13 @@ class MemoryBus implements InProcessBus, QueueHost {
   #beginAfter(subscriber: Subscriber, cursor: Cursor | null, known: History): void {
     const isShared = this.#options.older !== undefined
     const again = () => this.#beginAfter(subscriber, cursor, known)
-    if (!isShared && this.lastChanges.waits(subscriber, cursor, again)) return
+    if (!isShared && cursor !== null && this.lastChanges.waits(subscriber, cursor, again)) return
     const fault = cursor === null ? null : known.faultOf(cursor, subscriber.model, isShared)
     subscriber.skipTo = null
     subscriber.began = cursor?.position ?? known.log.floor
     if (fault !== null) subscriber.queue.end(fault)
-    else this.#readers?.begin(subscriber, cursor?.position ?? known.beginningOf(subscriber.model))
+    else
+      this.#readers?.begin(subscriber, cursor?.position ?? known.beginningOf(subscriber.model, isShared))
   }
 
   /** Its queue has everything up to the position and no room: what follows waits in the log. */

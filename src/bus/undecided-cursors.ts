@@ -40,12 +40,15 @@ export class UndecidedCursors implements LastChangesKeeper {
     this.#decide()
   }
 
-  /** Whether the subscriber has to wait, with its cursor or for all there is; `decide` is called as more is known, and asks again. */
-  waits(subscriber: Subscriber, cursor: Cursor | null, decide: () => void): boolean {
+  /**
+   * Whether the subscriber has to wait with its cursor; `decide` is called as more is known, and asks again. Who wants all there is does not
+   * ask: it has nothing that what comes may contradict, and ends as anybody who is subscribed where a gap is found later.
+   */
+  waits(subscriber: Subscriber, cursor: Cursor, decide: () => void): boolean {
     const history = this.#historyNow()
     if (history?.isUndecided(cursor, subscriber.model) !== true) return false
     const { log } = history
-    const from = cursor === null ? log.first : log.find(cursor.position)
+    const from = log.find(cursor.position)
     log.noteReader(from)
     this.#waiting.set(subscriber, { decide, from })
     return true

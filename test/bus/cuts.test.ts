@@ -69,6 +69,25 @@ describe('a cut ends', () => {
   })
 })
 
+it('all there is begins behind a cut, and with the oldest there is once the log has dropped what followed the cut', async () => {
+  const log = { bytesMax: 2_000, bytesReadMax: 2_000 }
+  const bus = createMemoryBus({ log })
+  bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(1_000n) })
+  const firstOf = async (): Promise<unknown> => {
+    const users = bus.subscribe({ model: 'User', after: 'earliest' })
+    const { value } = await users.next()
+    await users.return()
+    return value?.change.transaction.xid
+  }
+  publish(bus, 400)
+  cut(bus)
+  publish(bus, 600)
+  expect(await firstOf()).toBe(600)
+  for (const commit of [700, 800, 900]) publish(bus, commit)
+  expect(bus.history?.log.first).toBeGreaterThan(0)
+  expect(await firstOf()).toBe(700)
+})
+
 describe('a cut leaves alone', () => {
   it('a live subscription that began when nothing was missing any more', async () => {
     const bus = createMemoryBus()

@@ -1,6 +1,6 @@
 /** `after: 'earliest'`: what a slot brings at the start may be more than is kept. */
 import { describe, expect, it } from 'vitest'
-import type { BusSubscription } from '../../src/bus/bus.ts'
+import type { BusSubscription, InProcessBus } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
@@ -14,13 +14,15 @@ function openBus(readMax: number) {
   const bus = createMemoryBus({ log: { bytesMax: 4 * PART_BYTES, bytesReadMax: readMax * PART_BYTES } })
   const begin = (): void => {
     bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(100n) })
-    for (const commit of BACKLOG) {
-      const transaction = plainTransaction(commit)
-      const changes = [plainChange({ model: 'User', index: 0, transaction, key: { id: commit } })]
-      bus.publish({ transaction, changes, isFinal: true, byteLength: 0 })
-    }
+    for (const commit of BACKLOG) publish(bus, commit)
   }
   return { bus, begin, earliest: () => bus.subscribe({ model: 'User', after: 'earliest' }) }
+}
+
+function publish(bus: InProcessBus, commit: number): void {
+  const transaction = plainTransaction(commit)
+  const changes = [plainChange({ model: 'User', index: 0, transaction, key: { id: commit } })]
+  bus.publish({ transaction, changes, isFinal: true, byteLength: 0 })
 }
 
 /** Commits of what comes, up to the newest of the backlog, and the code that ended it before. */
@@ -38,6 +40,18 @@ async function drain(users: BusSubscription): Promise<{ commits: number[]; code:
 }
 
 describe('the earliest of a backlog beyond what is kept', () => {
+  it('is all of it, as it comes, for who keeps up, before it is known what a process before this one missed', async () => {
+    const bus = createMemoryBus({ log: { bytesMax: 4 * PART_BYTES, bytesReadMax: 4 * PART_BYTES } })
+    const users = bus.subscribe({ model: 'User', after: 'earliest' })
+    bus.open({ ...PLAIN_ORIGIN, isFirst: true, mayRecall: true, floorLsn: toLsn(1n), serverLsn: toLsn(100n) })
+    for (const commit of BACKLOG) {
+      const next = users.next()
+      publish(bus, commit)
+      expect((await next).value?.change.transaction.commitLsn).toBe(BigInt(commit))
+    }
+    expect(bus.history?.log.byteLength).toBeLessThanOrEqual(4 * PART_BYTES)
+  })
+
   it('is all of it for who asks before the stream begins', async () => {
     const { begin, earliest } = openBus(1_000)
     const users = earliest()

@@ -10,6 +10,7 @@ import { barrierSql } from '../../src/source/published/barrier-message.ts'
 import { parseLsn } from '../../src/wire/lsn.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
+import { failureOf } from '../support/tags.ts'
 import { type AnyModelChange, buildRowcast, openScenario, type Scenario } from './scenario.ts'
 
 /** Nothing retained, and no look in turn. */
@@ -129,7 +130,18 @@ it('a cursor from before a gap ends before anything that came after it, however 
   await sql(`INSERT INTO items VALUES (3, 'after the gap')`)
   const next = startNext(database, options)
   const changes = subscribe(next, cursor)
+  const [all, seen] = [subscribe(next, 'earliest'), new Array<unknown>()]
+  const reading = async (): Promise<void> => {
+    for (;;) seen.push((await all.next()).value.new['note'])
+  }
+  const failure = failureOf(reading())
   await expect(changes.next()).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+  // Who wants all there is may have been given some of it, and ends by then.
+  expect(await failure).toMatchObject({ code: 'RESYNC_REQUIRED' })
+  expect(seen).toEqual(['seen', 'after the gap'].slice(0, seen.length))
+  await sql(`INSERT INTO items VALUES (4, 'behind the gap')`)
+  const { value } = await subscribe(next, 'earliest').next()
+  expect(value.new['note']).toBe('behind the gap')
   await writer.query('ROLLBACK')
 })
 

@@ -2,7 +2,7 @@
  * A client: subscribes to one model, takes what comes at its own pace, goes on where it was after every end, and compares all of it
  * with what was committed. What it holds is contiguous, or an error has said that it is not.
  */
-import type { BusSubscription } from '../../src/bus/bus.ts'
+import { AFTER_EARLIEST, type BusSubscription } from '../../src/bus/bus.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
 import { isRowcastError } from '../../src/errors.ts'
 import { parseSnapshot } from '../../src/source/db/visibility.ts'
@@ -20,6 +20,8 @@ export interface ClientSettings {
   readonly model: string
   /** Changes that it takes at once, at most; 0: all there are. */
   readonly pace: number
+  /** Where it has no cursor it asks for all there is, as a worker does. @default false */
+  readonly isWorker?: boolean | undefined
 }
 
 /** The client. */
@@ -31,6 +33,8 @@ export class Client {
   #subscription: BusSubscription | null = null
   #reader: Reader | null = null
   #cursor: string | null = null
+  /** It reads all there is, which may be given before it is known what was missed before its process began. */
+  #readsAll = false
   /** Entries of the ledger of its model that it has, or must never lack, begin here; null until it is known. */
   #next: number | null = null
   /** Committed before this entry: may come or not, because it subscribed while they were under way. */
@@ -128,14 +132,15 @@ export class Client {
   }
 
   #subscribe(reader: Reader): void {
-    const { model, name } = this.#settings
+    const { model, name, isWorker = false } = this.#settings
     if (!reader.isAccepting) return
     if (this.#cursor === null) this.#restart()
-    if (this.#cursor === null) this.#askForCursor(reader)
-    if (this.#failure === null)
-      this.#log(`${name} subscribes ${this.#cursor === null ? 'now' : `after ${this.#cursor}`}`)
+    if (this.#cursor === null && !isWorker) this.#askForCursor(reader)
+    this.#readsAll = isWorker && this.#cursor === null
+    const after = this.#readsAll ? AFTER_EARLIEST : this.#cursor
+    if (this.#failure === null) this.#log(`${name} subscribes ${after === null ? 'now' : `after ${after}`}`)
     try {
-      this.#subscription = reader.subscribe(model, this.#cursor)
+      this.#subscription = reader.subscribe(model, after)
     } catch (error) {
       this.#fail(error)
     }
@@ -179,8 +184,8 @@ export class Client {
     const missed = entries.slice(this.#next ?? this.#mustHaveFrom, at)
     if (missed.some(({ isPublished }) => isPublished))
       throw new Violation(`${said}: entry ${at}, and not the ${missed.length} before it. Lost.`)
-    // A process that begins reads what happened before it, before it serves anybody.
-    const startedAtMs = this.#reader?.isAlone === true ? this.#reader.startedAtMs : 0
+    // A process that begins reads what happened before it, before it serves anybody but who reads all there is.
+    const startedAtMs = this.#reader?.isAlone === true && !this.#readsAll ? this.#reader.startedAtMs : 0
     if (missed.some(({ atMs }) => atMs < startedAtMs) && this.#next !== null)
       throw new Violation(
         `${said}: entry ${at}, and the ${missed.length} before it were missed before its process began. Late.`,

@@ -79,6 +79,8 @@ const ROLES_SCALED: readonly (readonly Role[])[] = [
 
 /** The one that has totals, or rights that code answers for. */
 const LAST_VIEWER = 4
+/** Among the clients, the one that asks for all there is. */
+const WORKER = 5
 
 type AnyViewer = Viewer | ListViewer | TransactionsViewer | TotalsViewer
 
@@ -172,7 +174,17 @@ export class World {
       const own = { random: random.fork(), log: (text: string) => this.#note(text) }
       if (script.clients?.includes(index) !== false) this.#clients.push(new Client(settings, this.#site, own))
     }
+    if (script.clients?.includes(WORKER) !== false) this.#addWorker()
     if (this.#hasViewers) this.#addViewers()
+  }
+
+  /** From a source of its own: the other clients stay as they are. */
+  #addWorker(): void {
+    const random = randomOf(this.#script, -2, 'viewers')
+    const settings = { name: 'worker', model: random.pick(MODELS), pace: random.pick([0, 1, 5]), isWorker: true }
+    this.#clients.push(
+      new Client(settings, this.#site, { random: random.fork(), log: (text) => this.#note(text) }),
+    )
   }
 
   #addViewers(): void {
@@ -260,7 +272,7 @@ export class World {
     return {
       ...(isStrict === true && { isStrict }),
       ...{ seed, isScaled: this.#engine !== null, steps: this.#step, faults: this.#befallen },
-      ...{ writes: this.#written, clients: clients ?? all, viewers: viewers ?? all },
+      ...{ writes: this.#written, clients: clients ?? [...all, WORKER], viewers: viewers ?? all },
     }
   }
 

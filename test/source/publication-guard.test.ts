@@ -1,7 +1,7 @@
 /** What becomes of a gap that is found, where the database does not take the barrier. */
 import { expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
-import { AFTER_EARLIEST, type BusSubscription } from '../../src/bus/bus.ts'
+import { AFTER_EARLIEST, type BusSubscription, type Delivery } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { createRelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
@@ -202,7 +202,7 @@ it.each([
   ['as the process before this one left them', 'before', [1, 2], null],
   ['otherwise', 'after', [], 'RESYNC_REQUIRED'],
 ])(
-  'who comes with a cursor of before gets nothing until it is known how the tables stood then: %s',
+  'who comes with a cursor of before gets nothing until it is known how the tables stood then, and who wants all there is is ended by that: %s',
   async (_title, now, got, code) => {
     const bus = createMemoryBus({ models: { Tag: catalog.models.Tag } })
     const guard = new PublicationGuard({
@@ -220,23 +220,35 @@ it.each([
       writers: { byModel: new Map([['Tag', new Set(['1/1'])]]), lsn: toLsn(90n) },
     })
     const earlier = bus.subscribe({ model: 'Tag', actions: [], filter: null, after: cursorAt(10) })
-    const everything = bus.subscribe({ model: 'Tag', actions: [], filter: null, after: AFTER_EARLIEST })
+    const subscribeAll = () => bus.subscribe({ model: 'Tag', actions: [], filter: null, after: AFTER_EARLIEST })
+    const everything = subscribeAll()
     const live = bus.subscribe({ model: 'Tag', actions: [], filter: null })
     const knew = {
       published: new Map([['Tag', [{ ...published, evidence: 'before' }]]]),
       ...{ cut: [], cleanFrom: LSN_ZERO },
     }
     guard.takeMessage(messageOf(barrierSql(knew, 'rowcast')))
-    for (const [index, lsn] of [20, 30].entries()) {
-      const transaction = plainTransaction(lsn)
-      const changes = [plainChange({ model: 'Tag', transaction, new: { id: index + 1 } })]
+    const publish = (id: number): void => {
+      const transaction = plainTransaction(10 + id * 10)
+      const changes = [plainChange({ model: 'Tag', transaction, new: { id } })]
       bus.publish({ transaction, changes, isFinal: true, byteLength: 0 })
     }
+    publish(1)
+    publish(2)
     expect(earlier.pull?.take()).toBeUndefined()
+    // Who wants all there is has nothing that what comes could contradict, and reads while the backlog does.
+    const first = await everything.next()
+    expect(first).toMatchObject({ value: { change: { new: { id: 1 } } } })
     guard.noteProgress(false)
     expect(await idsOf(earlier)).toEqual({ got, code })
-    // Who wants all there is begins behind the gap.
-    expect(await idsOf(everything)).toEqual({ got, code: null })
+    expect(await idsOf(everything)).toEqual({ got: [2], code })
+    // What it was given is no cursor to go on after, across the gap; all there is begins behind it.
+    const after = (first.value as Delivery).change.cursor
+    const again = bus.subscribe({ model: 'Tag', actions: [], filter: null, after })
+    expect(await idsOf(again)).toEqual(code === null ? { got: [2], code } : { got: [], code })
+    const anew = subscribeAll()
+    publish(3)
+    expect(await idsOf(anew)).toEqual({ got: [...got, 3], code: null })
     expect(live.pull?.isEnded).toBe(false)
     bus.close()
   },
