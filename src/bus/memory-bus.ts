@@ -261,8 +261,7 @@ class MemoryBus implements InProcessBus, QueueHost {
     subscriber.skipTo = null
     subscriber.began = cursor?.position ?? known.log.floor
     if (fault !== null) subscriber.queue.end(fault)
-    else
-      this.#readers?.begin(subscriber, cursor?.position ?? known.beginningOf(subscriber.model, isShared))
+    else this.#readers?.begin(subscriber, cursor?.position ?? known.beginningOf(subscriber.model, isShared))
   }
 
   /** Its queue has everything up to the position and no room: what follows waits in the log. */

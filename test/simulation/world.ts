@@ -181,7 +181,12 @@ export class World {
   /** From a source of its own: the other clients stay as they are. */
   #addWorker(): void {
     const random = randomOf(this.#script, -2, 'viewers')
-    const settings = { name: 'worker', model: random.pick(MODELS), pace: random.pick([0, 1, 5]), isWorker: true }
+    const settings = {
+      name: 'worker',
+      model: random.pick(MODELS),
+      pace: random.pick([0, 1, 5]),
+      isWorker: true,
+    }
     this.#clients.push(
       new Client(settings, this.#site, { random: random.fork(), log: (text) => this.#note(text) }),
     )

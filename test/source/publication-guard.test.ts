@@ -220,7 +220,8 @@ it.each([
       writers: { byModel: new Map([['Tag', new Set(['1/1'])]]), lsn: toLsn(90n) },
     })
     const earlier = bus.subscribe({ model: 'Tag', actions: [], filter: null, after: cursorAt(10) })
-    const subscribeAll = () => bus.subscribe({ model: 'Tag', actions: [], filter: null, after: AFTER_EARLIEST })
+    const subscribeAll = () =>
+      bus.subscribe({ model: 'Tag', actions: [], filter: null, after: AFTER_EARLIEST })
     const everything = subscribeAll()
     const live = bus.subscribe({ model: 'Tag', actions: [], filter: null })
     const knew = {
