@@ -247,9 +247,9 @@ it.each([
     const after = (first.value as Delivery).change.cursor
     const again = bus.subscribe({ model: 'Tag', actions: [], filter: null, after })
     expect(await idsOf(again)).toEqual(code === null ? { got: [2], code } : { got: [], code })
-    const anew = subscribeAll()
+    const behind = subscribeAll()
     publish(3)
-    expect(await idsOf(anew)).toEqual({ got: [...got, 3], code: null })
+    expect(await idsOf(behind)).toEqual({ got: [...got, 3], code: null })
     expect(live.pull?.isEnded).toBe(false)
     bus.close()
   },
