@@ -5,15 +5,16 @@
 import { serverStopping } from './bus/server-stopping.ts'
 import type { ModelTypeMap } from './catalog/model-catalog.ts'
 import type { TransactionMetadata } from './changes/transaction-metadata.ts'
+import type { RegisterOptions } from './config/register-options.ts'
 import { RowcastError } from './errors.ts'
 import { traceOnce } from './observe/tracing.ts'
-import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
+import type { ModelNameOf, Rowcast, RowcastOptions, RowcastStatus } from './rowcast-api.ts'
 import { createParts, type RowcastParts } from './rowcast-parts.ts'
 import { RowcastReader } from './rowcast-reader.ts'
 import { followSessions } from './rowcast-sessions.ts'
-import { rowcastStatus } from './rowcast-status.ts'
 import { createChangeFace } from './rowcast-subscriptions.ts'
 import { countReader } from './source/session/readers-of-process.ts'
+import type { SourceStatus } from './source/session/source-status.ts'
 import { runTeardown } from './source/setup/teardown.ts'
 import { stopParts } from './stop-parts.ts'
 
@@ -96,7 +97,8 @@ function createLifecycle(
   reader: RowcastReader,
 ): Pick<Rowcast, 'enable' | 'disable' | 'start' | 'ready' | 'stop'> {
   const { models, names, presence, observers, guard, bus, hub } = parts
-  const trace = traceOnce(observers, guard)
+  const whenReady = (): Promise<void> => presence.untilEnd(reader.reader.whenReady())
+  const trace = traceOnce(observers, guard, whenReady)
   let uncountReader: (() => void) | null = null
 
   const stop: Rowcast['stop'] = ({ tellsSubscribers = false } = {}) =>
@@ -127,6 +129,28 @@ function createLifecycle(
       source.start()
       trace()
     },
-    ready: () => presence.untilEnd(reader.reader.whenReady()),
+    ready: whenReady,
+  }
+}
+
+/** What the parts say beside the source. */
+interface StatusParts extends Pick<RowcastStatus, 'subscriptions' | 'role' | 'broker'> {
+  /** Models whose changes cannot be read. */
+  readonly faults: ReadonlyMap<string, RowcastError>
+  readonly registered: ReadonlyMap<string, RegisterOptions>
+}
+
+/** The status of the whole. */
+function rowcastStatus(status: SourceStatus, { faults, registered, ...rest }: StatusParts): RowcastStatus {
+  const drifted = [...faults].flatMap(([model, error]) => {
+    const isLeftOut = error.code === 'SOURCE_TABLE_NOT_REPLICABLE' && registered.get(model)?.optional === true
+    return isLeftOut ? [] : [{ model, error }]
+  })
+  return {
+    ...status,
+    // Those that are left out bring no changes either. A tap's own registry has none: whose can be read, its gateways say.
+    isReady: status.isReady && faults.size < registered.size,
+    drifted,
+    ...rest,
   }
 }

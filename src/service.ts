@@ -19,7 +19,7 @@ import { createGuard, type Guard } from './guard.ts'
 import type { Logger } from './logger.ts'
 import { joinMetrics } from './observe/joined-metrics.ts'
 import { type ConnectionCounts, createMetrics, type Metrics } from './observe/metrics.ts'
-import { createDeliveryTracer, loadTracer } from './observe/tracing.ts'
+import { createDeliveryTracer, loadTracerBehind } from './observe/tracing.ts'
 import type { Rowcast } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
 import { createHealthServer } from './server/health/health-server.ts'
@@ -84,6 +84,11 @@ export function createService(config: Config, options: ServiceOptions): Service 
       : exposeActivity(sources, parts.feed, config.livePage, createGuard(logger))
   const metrics = createMetricsOf(config, sources, () => server.connections())
   let traceDelivery: (() => void) | null = null
+  const guard = createGuard(logger)
+  const traceDeliveries = guard.wrap('load a tracer', async () => {
+    const tracer = await loadTracerBehind(() => withEachSource(sources, ({ rowcast }) => rowcast.ready()))
+    if (tracer !== null) traceDelivery = createDeliveryTracer(tracer, guard)
+  })
   const schemaOptions: ServiceSchemaOptions = {
     canExplain: config.canExplain ?? undefined,
     ...{ catalog: parts.catalog, prisma: parts.wholePrisma, feed: parts.feed, models: parts.models },
@@ -115,8 +120,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
       const address = await server.listen()
       for (const { rowcast } of sources) rowcast.start()
       activity?.log.start()
-      const tracer = await loadTracer()
-      if (tracer !== null) traceDelivery = createDeliveryTracer(tracer, createGuard(logger))
+      traceDeliveries()
       return address
     },
     revalidateSessions: () => server.revalidateSessions(),

@@ -62,6 +62,20 @@ const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   jiti: ['cli/load-config.ts'],
   valibot: ['option.ts'],
 }
+/** A file with less code, which one file of its own folder alone imports, stands in that one, where both leave room in one file. */
+const CRUMB_LINES = 25
+const JOINED_MAX = 270
+/** Those that stay, and why. */
+const CRUMBS: Readonly<Record<string, string>> = {
+  'broker/read-count.ts': 'its test counts entries without a reader of them',
+  'catalog/values/float-codecs.ts':
+    'each domain of types has a file of codecs beside the table that lists them',
+  'cli/bound-garbage.ts':
+    'the benchmarks collect garbage as the program does, and importing the program runs it',
+  'client/resuming-connection-params.ts': 'the entry that it is for has nothing but names',
+  'embedded/free-port.ts': 'tests of proxies, of Redis and of what is served take a port',
+  'server/stream-formats.ts': 'a row of it is how a transport is added',
+}
 const BANNED_NAMES = /^(utils?|helpers?|common|misc|types|lib)(\.|$)/
 const LINES_MAX = 300
 
@@ -70,6 +84,8 @@ interface SourceFile {
   readonly path: string
   readonly folder: string
   readonly lines: number
+  /** Without comments and empty lines. */
+  readonly codeLines: number
   /** Relative imports as paths below src/. */
   readonly inside: readonly string[]
   /** Names of outside packages, without subpaths. */
@@ -96,7 +112,9 @@ function readSource(file: string): SourceFile {
         .join('/'),
     )
   const folder = path.includes('/') ? (path.split('/')[0] ?? '') : ''
-  return { path, folder, lines: text.split('\n').length, inside, outside }
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').split('\n')
+  const codeLines = code.filter((line) => !/^\s*(\/\/|$)/.test(line)).length
+  return { path, folder, lines: text.split('\n').length, codeLines, inside, outside }
 }
 
 const files = listFiles(SRC).map(readSource)
@@ -462,6 +480,18 @@ describe('architecture', () => {
     // A line break within a line would be escaped: lines are arguments.
     const broken = paths.filter((path) => /\bprint\([^)]*\\n/.test(textOf(path)))
     expect(broken).toEqual([])
+  })
+
+  it(`has no file of less than ${CRUMB_LINES} lines of code for one other alone, but for those that say why`, () => {
+    const importersOf = new Map<string, SourceFile[]>()
+    for (const file of files)
+      for (const path of new Set(file.inside)) importersOf.set(path, [...(importersOf.get(path) ?? []), file])
+    const crumbs = files.flatMap(({ path, lines, codeLines }) => {
+      const [only, ...others] = importersOf.get(path) ?? []
+      const isNear = only !== undefined && others.length === 0 && dirname(only.path) === dirname(path)
+      return isNear && codeLines < CRUMB_LINES && only.lines + lines <= JOINED_MAX ? [path] : []
+    })
+    expect(crumbs.sort()).toEqual(Object.keys(CRUMBS))
   })
 
   it(`has no file above ${LINES_MAX} lines, but for the error table`, () => {

@@ -3,10 +3,9 @@
  * cursor, across lost connections; loaded again where changes may be missing. For any framework: a snapshot and a
  * call when there is another.
  */
-import type { ListChange } from './apply-change.ts'
+import { keyReader, type ListChange, type ListShape } from './apply-change.ts'
 import { queryChangeCursor, watchConnection } from './change-client.ts'
 import { mayBeCut, stepList } from './cut-list.ts'
-import { FirstRowsFill } from './first-rows-fill.ts'
 import { beginsAgain, Round } from './list-round.ts'
 import type { LiveList, LiveListOptions, LiveListState } from './live-list-api.ts'
 import { type Mutation, OwnMutations, type Settled, type SettledOptions } from './own-mutations.ts'
@@ -257,5 +256,32 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
       }
     }
     return null
+  }
+}
+
+/** Rows by key, in the order in which they came. */
+class FirstRowsFill<Row extends object> {
+  readonly #rows = new Map<string, Row>()
+  readonly #shape: ListShape<Row>
+  readonly #keyOf: ReturnType<typeof keyReader<Row>>
+  /** Why a row is missing among them, or is not as the database is. */
+  failure: unknown = null
+
+  constructor(shape: ListShape<Row>) {
+    this.#shape = shape
+    this.#keyOf = keyReader(shape)
+  }
+
+  /** Takes a READ. */
+  add({ new: row, key, transition }: ListChange<Row>): void {
+    const text = this.#keyOf(row ?? key) ?? ''
+    const isWanted = row != null && transition !== 'LEFT' && (this.#shape.where?.(row) ?? true)
+    if (isWanted) this.#rows.set(text, row)
+    else this.#rows.delete(text)
+  }
+
+  /** All of them, once READY has come. */
+  rows(): readonly Row[] {
+    return [...this.#rows.values()]
   }
 }

@@ -5,6 +5,7 @@
  * The package leaves what an interrupted initdb has made, and runs it over a folder of another version.
  */
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { RowcastError } from '../errors.ts'
@@ -12,7 +13,6 @@ import type { PostgresBinaries } from './binaries.ts'
 import { serverEnvironment } from './postmaster.ts'
 import { isProcessAlive } from './process-table.ts'
 import type { ServerUser } from './server-user.ts'
-import { createPassword, keepPassword, readPassword } from './superuser-password.ts'
 
 /** What a new data folder is made with. */
 export interface DataFolderRequest {
@@ -145,4 +145,26 @@ function runToEnd(
       resolve({ failure: exitCode === 0 ? null : `exit code ${exitCode ?? signal}`, lastLine })
     })
   })
+}
+
+/** In the data folder; PostgreSQL leaves files it does not know alone. */
+const PASSWORD_FILE = 'rowcast.password'
+const PASSWORD_BYTES = 18
+
+/** A password that nobody guesses: the server listens on loopback, which everybody on the machine reaches. The package has one that everybody knows. */
+function createPassword(): string {
+  return randomBytes(PASSWORD_BYTES).toString('base64url')
+}
+
+/** Keeps the password in a data folder that is being made; resolves to the file. */
+async function keepPassword(dataFolder: string, password: string): Promise<string> {
+  const file = join(dataFolder, PASSWORD_FILE)
+  await writeFile(file, `${password}\n`, { mode: 0o600, flag: 'wx' })
+  return file
+}
+
+/** The password that the data folder was made with; null where it was not kept. */
+async function readPassword(dataFolder: string): Promise<string | null> {
+  const text = await readFile(join(dataFolder, PASSWORD_FILE), 'utf8').catch(() => null)
+  return text === null ? null : text.trim()
 }

@@ -7,12 +7,15 @@ import type { BusObserver } from '../bus/bus-observer.ts'
 import type { TransactionPart } from '../changes/change.ts'
 import { isRowcastError } from '../errors.ts'
 import type { Guard } from '../guard.ts'
+import { memberOf } from '../member-of.ts'
 import { formatLsn } from '../wire/lsn.ts'
 
 /** The name under which a TracerProvider knows this library. */
 const TRACER_NAME = 'rowcast'
 /** `SpanStatusCode.ERROR`, which only the package itself has. */
 const STATUS_ERROR = 2
+/** Where version 1 of the package keeps what is registered with it; a test holds it against the installed one. */
+const REGISTERED = Symbol.for('opentelemetry.js.api.1')
 
 /** The application's tracer; null where it has none. */
 export async function loadTracer(): Promise<Tracer | null> {
@@ -24,13 +27,37 @@ export async function loadTracer(): Promise<Tracer | null> {
   }
 }
 
+/** Whether somebody has registered what records spans. */
+export function isProviderRegistered(): boolean {
+  return memberOf(Reflect.get(globalThis, REGISTERED), 'trace') !== undefined
+}
+
+/**
+ * The same, at once where somebody records spans. Else behind what a start waits for: the package is 44 files, and whoever registers a
+ * provider later is given the spans from then on. Null also where it never gets ready.
+ */
+export async function loadTracerBehind(whenReady: () => Promise<unknown>): Promise<Tracer | null> {
+  if (!isProviderRegistered()) {
+    try {
+      await whenReady()
+    } catch {
+      return null
+    }
+  }
+  return loadTracer()
+}
+
 /** Watches with the application's tracer, if it has one, from the first call on. */
-export function traceOnce(observers: { add(observer: BusObserver): void }, guard: Guard): () => void {
+export function traceOnce(
+  observers: { add(observer: BusObserver): void },
+  guard: Guard,
+  whenReady: () => Promise<unknown>,
+): () => void {
   let isTraced = false
   return guard.wrap('load a tracer', async () => {
     if (isTraced) return
     isTraced = true
-    const tracer = await loadTracer()
+    const tracer = await loadTracerBehind(whenReady)
     if (tracer !== null) observers.add(createBusTracer(tracer))
   })
 }

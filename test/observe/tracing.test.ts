@@ -8,7 +8,13 @@ import type { TransactionPart } from '../../src/changes/change.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/logger.ts'
-import { createBusTracer, createDeliveryTracer, loadTracer } from '../../src/observe/tracing.ts'
+import {
+  createBusTracer,
+  createDeliveryTracer,
+  isProviderRegistered,
+  loadTracer,
+  loadTracerBehind,
+} from '../../src/observe/tracing.ts'
 import { plainChange, plainTransaction } from '../support/plain-change.ts'
 
 function openTraced() {
@@ -98,6 +104,20 @@ describe('the tracer', () => {
     const [span] = exporter.getFinishedSpans()
     expect(span?.name).toBe('from the application')
     expect(span?.instrumentationScope.name).toBe('rowcast')
+  })
+
+  it('is loaded behind the start, unless somebody records spans', async () => {
+    expect(isProviderRegistered()).toBe(false)
+    let isReady = false
+    const whenReady = async (): Promise<void> => {
+      isReady = true
+    }
+    expect(await loadTracerBehind(whenReady)).not.toBeNull()
+    expect(isReady).toBe(true)
+    expect(await loadTracerBehind(() => Promise.reject(new Error('It was stopped before.')))).toBeNull()
+    trace.setGlobalTracerProvider(openTraced().provider)
+    expect(isProviderRegistered()).toBe(true)
+    expect(await loadTracerBehind(() => new Promise(() => {}))).not.toBeNull()
   })
 
   it('is none where @opentelemetry/api is not installed', async () => {

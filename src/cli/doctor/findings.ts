@@ -2,15 +2,17 @@
  * Beside the spine, cli. Facts → findings of `rowcast doctor`. Pure: each finding has a code, why it matters, and what
  * to run or set. What keeps changes from flowing is an error; the rest is good to know.
  */
+
+import { isRowSecurityBinding, rowSecurityFault } from '../../source/setup/row-security.ts'
 import { planSetup } from '../../source/setup/setup-plan.ts'
 import { judgeFacts } from '../../source/slot/slot-verdict.ts'
 import { judgeStandby } from '../../source/slot/standby-facts.ts'
+import { quoteQualified } from '../../wire/quote.ts'
 import { formatServers } from '../../wire/server-choice.ts'
 import { driftFindings } from './drift-findings.ts'
 import { type Examination, type Finding, findingOf, type Severity } from './examination.ts'
 import { hostFindings } from './host-findings.ts'
 import { poolerFindings, providerFindings } from './provider-findings.ts'
-import { rowSecurityFindings } from './row-security-findings.ts'
 import { serverFindings } from './server-findings.ts'
 import { tableFindings } from './table-findings.ts'
 
@@ -91,4 +93,21 @@ function replicationFindings({ refusal, isPooled, facts, addresses }: Examinatio
       hint: 'If a connection pooler answers there, give rowcast the direct address of the server. Else let pg_hba.conf admit the role.',
     },
   ]
+}
+
+/** What a production start refuses, and what only another role would see. */
+function rowSecurityFindings({ source, queryRole, answered }: Examination): Finding[] {
+  return source.modelTables.flatMap((table): Finding[] => {
+    const { model, rowSecurityExempt = null } = table
+    if (rowSecurityExempt === null || answered.has(model)) return []
+    const fault = findingOf(rowSecurityFault(table, queryRole), model)
+    if (isRowSecurityBinding(table, queryRole)) return [{ ...fault, severity: 'warning' }]
+    return [
+      {
+        ...{ code: 'ROW_SECURITY_EXEMPT', severity: 'advice', model },
+        why: `${quoteQualified(table.schema, table.table)} has row level security, which does not bind ${queryRole}. Where the application changes its role (SET ROLE), queries hide rows that subscriptions show.`,
+        hint: fault.hint,
+      },
+    ]
+  })
 }

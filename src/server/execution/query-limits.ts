@@ -5,16 +5,26 @@
 import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases'
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth'
 import { maxDirectivesPlugin } from '@escape.tech/graphql-armor-max-directives'
-import { type DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, parse, validate } from 'graphql'
+import {
+  type DocumentNode,
+  type FieldNode,
+  GraphQLError,
+  Kind,
+  NoSchemaIntrospectionCustomRule,
+  parse,
+  type SelectionSetNode,
+  validate,
+} from 'graphql'
 import { isValueDeeper } from '../../catalog/values/json-depth.ts'
 import { graphqlError } from '../../graphql/graphql-errors.ts'
 import { isTokenLimit, withoutSyntaxError } from '../../graphql/graphql-sentences.ts'
+import { walkSelection } from '../../graphql/selection-walk.ts'
 import { isLongerThan } from '../errors/delivery-failure.ts'
 import type { ServerLimits } from '../limits/limits.ts'
 import type { PipelinePlugin } from '../session/connection-state.ts'
+import { fragmentsOf } from './collect-fields.ts'
 import { countTokens } from './document-cache.ts'
 import { unconditionalRootRule } from './subscription-root.ts'
-import { writtenFields } from './written-fields.ts'
 
 /** What the plugin needs. */
 export interface QueryLimitOptions {
@@ -113,4 +123,28 @@ const checkSubscriptionRoots: PipelinePlugin = {
   onValidate({ addValidationRule }) {
     addValidationRule(unconditionalRootRule)
   },
+}
+
+/** Of the operation that writes most. In one selection each fragment counts once, and in each selection again. */
+function writtenFields(document: DocumentNode): number {
+  const fragments = fragmentsOf(document)
+  const known = new Map<SelectionSetNode, number>()
+  const countOf = (set: SelectionSetNode): number => {
+    const before = known.get(set)
+    if (before !== undefined) return before
+    // Within itself: such a circle is refused for that.
+    known.set(set, 0)
+    let count = 0
+    const onField = ({ selectionSet }: FieldNode): void => {
+      count += 1 + (selectionSet === undefined ? 0 : countOf(selectionSet))
+    }
+    walkSelection({ fragments, onField, entered: new Set() }, set)
+    known.set(set, count)
+    return count
+  }
+  return document.definitions.reduce(
+    (most, each) =>
+      each.kind === Kind.OPERATION_DEFINITION ? Math.max(most, countOf(each.selectionSet)) : most,
+    0,
+  )
 }

@@ -6,6 +6,7 @@ import type { Buffer } from 'node:buffer'
 import { createTransactionAssembler, type TransactionAssembler } from '../../changes/assembler.ts'
 import type { AssemblyEvent, AssemblyEvents } from '../../changes/assembly-event.ts'
 import type { TransactionPart } from '../../changes/change.ts'
+import type { Logger } from '../../logger.ts'
 import { decodeMessage } from '../../pgoutput/decode.ts'
 import type { Lsn } from '../../wire/lsn.ts'
 import type { StreamHandler } from '../../wire/replication-connection.ts'
@@ -13,7 +14,6 @@ import type { DriftWatch } from '../watch/drift-watch.ts'
 import type { PublicationGuard } from '../watch/publication-guard.ts'
 import type { StreamPosition } from './ack-state.ts'
 import type { BlockedModels } from './blocked-models.ts'
-import { createConfirm } from './confirm-news.ts'
 import type { ModelNews } from './model-news.ts'
 import type { OwnFaults } from './own-faults.ts'
 import type { ReaderWait } from './reader-wait.ts'
@@ -198,5 +198,30 @@ export class StreamIntake {
     guard.noteProgress(position.isCatchingUp)
     blocked.reaches(position.reachedLsn)
     if (this.#isWaitedFor) onProgress()
+  }
+}
+
+/** What it works on. */
+interface ConfirmNewsOptions {
+  readonly position: StreamPosition
+  readonly logger: Logger
+  /** Looks at the catalog now. */
+  look(): void
+}
+
+/** Creates the function that says what may be confirmed; it is called about once a second. */
+function createConfirm({ position, logger, look }: ConfirmNewsOptions): () => Lsn {
+  let wasGivenUp = false
+  return () => {
+    const confirmed = position.confirm()
+    const { isGivenUp } = position.ceiling
+    if (position.ceiling.takeUrgency()) look()
+    if (isGivenUp && !wasGivenUp) {
+      logger.warn(
+        'The slot no longer waits for a look at the catalog: the process that starts next may end all cursors.',
+      )
+    }
+    wasGivenUp = isGivenUp
+    return confirmed
   }
 }
