@@ -16,11 +16,16 @@ import { unmarkedWhere } from './sets/unmarked-where.ts'
 /** How a context names its row. */
 type RowOf = (context: never) => unknown
 
+/** What it works with. */
+type SessionParts = Pick<RowcastParts, 'bus' | 'guard' | 'visibility' | 'models' | 'catalog'> & {
+  readonly options: Pick<RowcastParts['options'], 'prisma'>
+}
+
 type Read = (query: object) => Promise<readonly AnyRow[]>
 
 /** Follows the sessions of a model. @throws CATALOG_BAD_POLICY, CONFIG_BAD_FIELD */
 export function followSessions(
-  parts: RowcastParts,
+  parts: SessionParts,
   isBlindTo: (model: string) => boolean,
   { model, of }: { readonly model: ModelSpec; readonly of: RowOf },
 ): SessionRows {
@@ -70,7 +75,7 @@ export function followSessions(
   }
 }
 
-function readerOf({ options: { prisma }, models }: RowcastParts, model: ModelSpec): Read {
+function readerOf({ options: { prisma }, models }: SessionParts, model: ModelSpec): Read {
   const delegate: unknown = memberOf(withWholeRows(Object(prisma)), delegateName(prismaNameOf(model)))
   const findMany = memberOf(delegate, 'findMany')
   if (typeof findMany !== 'function')
@@ -92,7 +97,7 @@ function readerOf({ options: { prisma }, models }: RowcastParts, model: ModelSpe
 
 /** Null where the client has no session, and needs none. What cannot be read lets nobody in. */
 async function wantedOf(
-  { catalog }: RowcastParts,
+  { catalog }: Pick<SessionParts, 'catalog'>,
   model: ModelSpec,
   ask: () => unknown,
 ): Promise<WantedRow | null> {

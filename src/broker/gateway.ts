@@ -68,12 +68,17 @@ export function createGateway(options: GatewayOptions): Gateway {
 
 /** Why nothing flows though the stream can be read; null: a tap was heard of lately. Pure. */
 export function silenceOfTap(
-  { tapSilentMs, epoch }: Pick<EpochFollower, 'tapSilentMs' | 'epoch'>,
+  follower: Pick<EpochFollower, 'tapSilentMs' | 'epoch'>,
   slot: string,
 ): RowcastError | null {
-  if (tapSilentMs !== null && tapSilentMs < TAP_SILENCE_MAX_MS) return null
+  if (isTapHeard(follower)) return null
+  const { epoch } = follower
   const happened = epoch !== null ? 'The tap has been silent.' : 'No tap has written to the stream yet.'
   return new RowcastError('BROKER_NO_TAP', happened, { details: { slot } })
+}
+
+function isTapHeard({ tapSilentMs }: Pick<EpochFollower, 'tapSilentMs'>): boolean {
+  return tapSilentMs !== null && tapSilentMs < TAP_SILENCE_MAX_MS
 }
 
 class StreamGateway implements Gateway {
@@ -147,7 +152,7 @@ class StreamGateway implements Gateway {
   }
 
   get #isReady(): boolean {
-    return this.#state === 'streaming' && this.#follower.isFollowing && this.#tapSilence === null
+    return this.#state === 'streaming' && this.#follower.isFollowing && isTapHeard(this.#follower)
   }
 
   /** A database that was known and cannot be asked now has not changed. */
@@ -165,7 +170,7 @@ class StreamGateway implements Gateway {
   /** No tap writes to these keys: the address may lead to another cluster by now, which has others. */
   #isSystemInDoubt(): boolean {
     const isDue = this.#runtime.monotonicMs() - this.#systemReadAtMs >= SYSTEM_INTERVAL_MS
-    return isDue && this.#tapSilence !== null
+    return isDue && !isTapHeard(this.#follower)
   }
 
   #onProgress(): void {

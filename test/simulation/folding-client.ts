@@ -32,7 +32,7 @@ export interface FoldingParts {
 type Followed<Event> = AsyncIterableIterator<Event>
 
 /** What was not published is noticed at a look, and who watches again may be long in coming: until then sets need not be right. */
-const NOTICE_MS = 120_000
+export const NOTICE_MS = 120_000
 
 /** Behind everything. */
 export const NEWEST = 2n ** 64n

@@ -219,6 +219,12 @@ export class SimSocket extends Duplex {
     done()
   }
 
+  /** What was written while it was corked goes in one. */
+  override _writev(chunks: { readonly chunk: Buffer }[], done: () => void): void {
+    this.#link.fromClient(Buffer.concat(chunks.map(({ chunk }) => chunk)))
+    done()
+  }
+
   override _final(done: () => void): void {
     this.#link.fromClient(null)
     done()
@@ -235,7 +241,7 @@ export class SimSocket extends Duplex {
       const bytes = this.#pending.shift() as Buffer | null
       this.#isWanted = this.push(bytes)
       // The server has closed: so do we, as a socket that is not half open does.
-      if (bytes === null) this.end()
+      if (bytes === null && !this.writableEnded) this.end()
     }
   }
 

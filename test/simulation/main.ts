@@ -31,11 +31,11 @@ const worlds = numberOf(values.worlds, values.seconds === undefined ? 100 : Numb
 const seconds = numberOf(values.seconds, Number.POSITIVE_INFINITY)
 const isScaled = values.broker === true ? true : values.alone === true ? false : undefined
 
-const totals = { changes: 0, delivered: 0, resyncs: 0, faults: 0, steps: 0 }
+const totals = { changes: 0, delivered: 0, folded: 0, resyncs: 0, faults: 0, steps: 0 }
 let [passed, failed] = [0, 0]
 for await (const script of scripts()) {
   const outcome = values.twice === true ? await runTwice(script) : await runWorld(script)
-  for (const name of ['changes', 'delivered', 'resyncs', 'faults', 'steps'] as const)
+  for (const name of ['changes', 'delivered', 'folded', 'resyncs', 'faults', 'steps'] as const)
     totals[name] += outcome[name]
   if (values.verbose === true) print(outcome.timeline.join('\n'))
   if (outcome.violation === null) passed += 1
@@ -45,11 +45,11 @@ for await (const script of scripts()) {
     break
   }
 }
-const { changes, delivered, resyncs, faults, steps } = totals
+const { changes, delivered, folded, resyncs, faults, steps } = totals
 const cpu = process.cpuUsage(cpuBefore)
 const rate = Math.round(((passed + failed) * 60) / ((cpu.user + cpu.system) / 1e6))
 print(
-  `Worlds from seed ${first} on: ${faults} faults, ${changes} changes, ${delivered} deliveries, ${resyncs} resyncs.`,
+  `Worlds from seed ${first} on: ${faults} faults, ${changes} changes, ${delivered} deliveries, ${folded} events of viewers, ${resyncs} resyncs.`,
 )
 print(`${steps} steps in ${secondsSince().toFixed(1)} s, ${rate} worlds in a minute of processor time.`)
 print(`${passed} passed, ${failed} failed`)

@@ -41,7 +41,12 @@ export interface ModelClient {
 
 /** A client of its own for a process. */
 export function createModelClient(parts: ModelClientParts): ModelClient {
+  const delegates = Object.keys(parts.catalog.models).map((model) => [
+    delegateName(model),
+    { findMany: (query: RowsQuery) => findAtOnce(parts, model, query) },
+  ])
   return {
+    ...Object.fromEntries(delegates),
     async $queryRawUnsafe(text) {
       const session = new Session(parts)
       return session.query(text)
@@ -60,6 +65,16 @@ export function createModelClient(parts: ModelClientParts): ModelClient {
         session.end()
       }
     },
+  }
+}
+
+/** A statement that is a transaction. */
+async function findAtOnce(parts: ModelClientParts, model: string, query: RowsQuery): Promise<readonly Row[]> {
+  const session = new Session(parts)
+  try {
+    return await session.find(model, query)
+  } finally {
+    session.end()
   }
 }
 
@@ -88,9 +103,9 @@ class Session {
     const delegates = Object.keys(catalog.models).map((model) => [
       delegateName(model),
       {
-        findMany: (query: RowsQuery) => this.#find(model, query),
-        count: async (query: RowsQuery) => (await this.#find(model, query)).length,
-        aggregate: async (query: RowsQuery) => totalsOf(await this.#find(model, query), query),
+        findMany: (query: RowsQuery) => this.find(model, query),
+        count: async (query: RowsQuery) => (await this.find(model, query)).length,
+        aggregate: async (query: RowsQuery) => totalsOf(await this.find(model, query), query),
       },
     ])
     return { ...Object.fromEntries(delegates), $queryRawUnsafe: (text: string) => this.query(text) }
@@ -114,7 +129,7 @@ class Session {
     this.#read.clear()
   }
 
-  async #find(model: string, query: RowsQuery): Promise<readonly Row[]> {
+  async find(model: string, query: RowsQuery): Promise<readonly Row[]> {
     await this.#hop()
     const { catalog } = this.#parts
     for (const each of Object.keys(catalog.models)) await this.#lock(each)

@@ -267,4 +267,22 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     from: "      this.#endAll(cannotGoOn('another server has taken over'))\n      this.graph = null\n",
     to: '',
   },
+  {
+    name: 'what ends a session is not seen in the stream',
+    file: 'src/sets/row-watch.ts',
+    from: 'this.#forgetOldest()\n    for (const watcher of [...(this.#watched.get(id) ?? [])]) {',
+    to: 'this.#forgetOldest()\n    for (const watcher of [] as Watcher[]) {',
+  },
+  {
+    name: 'what came while a session was looked for is forgotten',
+    file: 'src/sets/row-watch.ts',
+    from: 'if (recent !== undefined && recent.sequence > sequence) return',
+    to: 'if (recent !== undefined && recent.sequence < 0) return',
+  },
+  {
+    name: 'sessions are not looked for again when changes may be missing',
+    file: 'src/sets/row-watch.ts',
+    from: '    this.#check(LOOKS_AFTER_LOSS)\n',
+    to: '',
+  },
 ]

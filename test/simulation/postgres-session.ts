@@ -15,7 +15,7 @@ export class PostgresSession implements ServerEnd {
   readonly pid: number
   readonly link: Link
   readonly #server: Server
-  #bytes = Buffer.alloc(0)
+  #bytes: Buffer = Buffer.alloc(0)
   #isStarted = false
   #isOver = false
   #walsender: Walsender | null = null
@@ -23,6 +23,8 @@ export class PostgresSession implements ServerEnd {
   #parameters: string[] = []
   /** After an error of the extended protocol, until Sync. */
   #isSkipping = false
+  /** What it has said and not sent. */
+  #unsent: Buffer[] = []
 
   constructor(server: Server, link: Link, pid: number) {
     this.#server = server
@@ -31,7 +33,7 @@ export class PostgresSession implements ServerEnd {
   }
 
   take(bytes: Buffer): void {
-    this.#bytes = Buffer.concat([this.#bytes, bytes])
+    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes])
     while (!this.#isOver) {
       const header = this.#isStarted ? 5 : 4
       if (this.#bytes.length < header) return
@@ -58,12 +60,21 @@ export class PostgresSession implements ServerEnd {
   /** Says nothing more. */
   close(): void {
     if (this.#isOver) return
+    this.#flush()
     this.#end()
     this.link.fromServer(null)
   }
 
-  send(tag: string, ...parts: readonly Buffer[]): void {
-    if (!this.#isOver) this.link.fromServer(frame(tag, ...parts))
+  /** As PostgreSQL does, which sends what it has said once it is ready for more. */
+  #say(tag: string, ...parts: readonly Buffer[]): void {
+    this.#unsent.push(frame(tag, parts))
+  }
+
+  #flush(): void {
+    const said = this.#unsent
+    if (this.#isOver || said.length === 0) return
+    this.#unsent = []
+    this.link.fromServer(said.length === 1 ? (said[0] as Buffer) : Buffer.concat(said))
   }
 
   #end(): void {
@@ -74,14 +85,14 @@ export class PostgresSession implements ServerEnd {
 
   #startUp(): void {
     this.#isStarted = true
-    this.send('R', int32(0))
+    this.#say('R', int32(0))
     for (const [name, value] of [
       ['server_version', '18.0'],
       ['client_encoding', 'UTF8'],
       ['standard_conforming_strings', 'on'],
     ])
-      this.send('S', cstring(name ?? ''), cstring(value ?? ''))
-    this.send('K', int32(this.pid), int32(1))
+      this.#say('S', cstring(name ?? ''), cstring(value ?? ''))
+    this.#say('K', int32(this.pid), int32(1))
     this.#ready()
   }
 
@@ -97,8 +108,8 @@ export class PostgresSession implements ServerEnd {
 
   #takeFromReader(tag: string, body: Buffer): void {
     if (tag === 'c') {
-      this.send('c')
-      this.send('C', cstring('COPY 0'))
+      this.#say('c')
+      this.#say('C', cstring('COPY 0'))
       this.close()
     } else if (tag === 'd' && body[0] === 0x72) this.#walsender?.takeStatus(body)
     else if (tag === TERMINATE) this.close()
@@ -124,8 +135,8 @@ export class PostgresSession implements ServerEnd {
       if (tag === 'P') this.#parsed = cstringAt(body, cstringAt(body, 0).length + 1)
       else if (tag === 'B') this.#parameters = readParameters(body)
       else if (tag === 'E') this.#rows(this.#answer(this.#parsed, this.#parameters))
-      if (tag === 'P') this.send('1')
-      if (tag === 'B') this.send('2')
+      if (tag === 'P') this.#say('1')
+      if (tag === 'B') this.#say('2')
     } catch (error) {
       this.#isSkipping = true
       this.#fail(error)
@@ -147,7 +158,8 @@ export class PostgresSession implements ServerEnd {
     }
     const asked = (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`)
     slot.activePid = this.pid
-    this.send('W', Buffer.from([0, 0, 0]))
+    this.#say('W', Buffer.from([0, 0, 0]))
+    this.#flush()
     database.note(
       `  streams from ${asked.toString(16)}; the slot has confirmed ${slot.confirmedLsn.toString(16)}`,
     )
@@ -181,34 +193,41 @@ export class PostgresSession implements ServerEnd {
 
   #error(severity: string, sqlstate: string, message: string): void {
     const fields = [`S${severity}`, `V${severity}`, `C${sqlstate}`, `M${message}`]
-    this.send('E', ...fields.map(cstring), Buffer.from([0]))
+    this.#say('E', ...fields.map(cstring), Buffer.from([0]))
   }
 
   #ready(): void {
-    this.send('Z', Buffer.from('I'))
+    this.#say('Z', Buffer.from('I'))
+    this.#flush()
   }
 
   #rows(rows: Answer): void {
     const [first] = rows
     if (first !== undefined) {
       const names = Object.keys(first)
-      this.send('T', int16(names.length), ...names.map((name) => describeColumn(name, rows)))
+      this.#say('T', int16(names.length), ...names.map((name) => describeColumn(name, rows)))
       for (const row of rows) {
-        this.send('D', int16(names.length), ...names.map((name) => encodeValue(row[name])))
+        this.#say('D', int16(names.length), ...names.map((name) => encodeValue(row[name])))
       }
     }
-    this.send('C', cstring(`SELECT ${rows.length}`))
+    this.#say('C', cstring(`SELECT ${rows.length}`))
   }
 
   /** A frame of the stream. */
   copyData(...parts: readonly Buffer[]): void {
-    this.send('d', ...parts)
+    this.#say('d', ...parts)
+    this.#flush()
   }
 }
 
-function frame(tag: string, ...parts: readonly Buffer[]): Buffer {
-  const body = Buffer.concat(parts)
-  return Buffer.concat([Buffer.from(tag), int32(body.length + 4), body])
+function frame(tag: string, parts: readonly Buffer[]): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.length, 4)
+  const bytes = Buffer.allocUnsafe(length + 1)
+  bytes[0] = tag.charCodeAt(0)
+  bytes.writeInt32BE(length, 1)
+  let at = 5
+  for (const part of parts) at += part.copy(bytes, at)
+  return bytes
 }
 
 function int32(value: number): Buffer {

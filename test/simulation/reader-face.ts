@@ -9,18 +9,23 @@ import type { Guard } from '../../src/guard.ts'
 import { RegisteredModels } from '../../src/registered-models.ts'
 import { askEarlier } from '../../src/rowcast-parts.ts'
 import { withRelatedRows } from '../../src/rowcast-related.ts'
+import { followSessions } from '../../src/rowcast-sessions.ts'
 import { type ChangeFace, createChangeFace } from '../../src/rowcast-subscriptions.ts'
 import { HeldPages } from '../../src/sets/held-pages.ts'
+import type { SessionRows } from '../../src/sets/session-rows.ts'
 import type { SetsBus } from '../../src/sets/sets-bus.ts'
 import { readSnapshot } from '../../src/source/db/snapshot.ts'
 import { VisibilityGate } from '../../src/source/db/visibility.ts'
 import type { DriverTarget } from '../../src/wire/driver-target.ts'
 import type { ModelClient } from './model-client.ts'
+import { sessionOf } from './session-client.ts'
 
 /** It. */
 export type ReaderFace = ChangeFace<ModelTypeMap, unknown> & {
   readonly bus: SetsBus
   readonly prisma: ModelClient
+  /** Whose sessions are rows. */
+  readonly sessions: SessionRows
 }
 
 /** What it is made of. */
@@ -37,6 +42,7 @@ export interface ReaderFaceParts {
     hasOldImages(model: string): boolean
     faults(): ReadonlyMap<string, RowcastError>
     whenReady(): Promise<void>
+    isFollowing(): boolean
   }
 }
 
@@ -71,5 +77,10 @@ export function createReaderFace(parts: ReaderFaceParts): ReaderFace {
       reader: { whenReady: () => reader.whenReady() },
     },
   )
-  return { ...face, bus, prisma }
+  const sessions = followSessions(
+    { catalog, models, bus, guard, visibility, options: { prisma } },
+    (model) => !reader.isFollowing() || reader.faults().has(model),
+    { model: models.specOf('Blue'), of: sessionOf },
+  )
+  return { ...face, bus, prisma, sessions }
 }

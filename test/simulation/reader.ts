@@ -211,6 +211,7 @@ export class Reader {
         hasOldImages: (model) => this.#registry.hasOldImages(model) ?? true,
         faults: () => this.#registry.faults,
         whenReady: () => this.source.whenReady(),
+        isFollowing: () => this.source.status().isReady,
       },
     })
   }

@@ -9,7 +9,7 @@ import type { Script } from './script.ts'
 import { shrink } from './shrink.ts'
 import type { Outcome } from './world.ts'
 
-const TOTALS = { timeline: [], changes: 0, delivered: 0, resyncs: 0, faults: 0, steps: 0 }
+const TOTALS = { timeline: [], changes: 0, delivered: 0, folded: 0, resyncs: 0, faults: 0, steps: 0 }
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 const LONG: Script = {
   ...{ seed: 7, steps: 60, writes: numbers(60), clients: numbers(4) },

@@ -23,6 +23,9 @@ export function kindOf(violation: string): string {
     'Late.',
     'bound',
     'Not safe.',
+    'Revoked.',
+    'and its row is there',
+    'Not what there is',
   ]
   return kinds.find((kind) => violation.includes(kind)) ?? violation
 }
@@ -43,6 +46,7 @@ export async function shrink(failed: Outcome, run: Run, runsMax = 250): Promise<
   // What chance decided is written down first: the same world, by its script alone.
   if (!(await fails(failed.script))) return { ...best, runs }
   await fewest(best.script.clients ?? [], (clients) => fails({ ...best.script, clients }))
+  await fewest(best.script.viewers ?? [], (viewers) => fails({ ...best.script, viewers }))
   await shortest(best, fails)
   await fewest(best.script.faults ?? [], (faults) => fails({ ...best.script, faults }))
   await shortest(best, fails)

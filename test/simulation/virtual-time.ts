@@ -1,6 +1,7 @@
 /**
  * Time that stands still until it is moved: all timers, clocks and dates of the process are of one scheduler, which runs what is due
- * one after another, in an order that the seed alone decides. Promises and streams go on as far as they can in between.
+ * one after another, in an order that the seed alone decides. Promises and streams go on as far as they can in between; what waits for
+ * anything outside the process would never come.
  *
  * Not @sinonjs/fake-timers: it looks through all timers for each that is due, and a world runs tens of thousands.
  */
@@ -20,11 +21,12 @@ export interface Machine {
 }
 
 /** On which machine code runs. It costs time from the first use on, and worlds without pauses and clocks of their own do without. */
-const machines = new AsyncLocalStorage<Machine>()
+const machines = new AsyncLocalStorage<Machine | null>()
 
 /** Runs something on a machine; null: on none. */
 export function runOn<T>(machine: Machine | null, run: () => T): T {
-  return machine === null ? machines.exit(run) : machines.run(machine, run)
+  // `exit` would switch the hooks of all promises off and on again.
+  return (machines.getStore() ?? null) === machine ? run() : machines.run(machine, run)
 }
 
 /** A timer that is set. Code asks it not to keep the process alive, and clears it. */
@@ -124,9 +126,9 @@ export class VirtualTime implements Disposable {
   }
 
   /** Runs what is due within so long. */
-  async run(durationMs: number): Promise<void> {
+  run(durationMs: number): void {
     const endMs = this.#nowMs + durationMs
-    await settle()
+    settle()
     for (
       let timer = this.#timers.first;
       timer !== undefined && timer.dueMs <= endMs;
@@ -146,7 +148,7 @@ export class VirtualTime implements Disposable {
       }
       if (timer.machine === null) timer.run()
       else machines.run(timer.machine, timer.run)
-      await settle()
+      settle()
     }
     this.#nowMs = endMs
   }
@@ -226,9 +228,21 @@ export class VirtualTime implements Disposable {
   }
 }
 
-/** Until no promise and no stream has anything to do. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => {
-    real.setImmediate(resolve)
+/**
+ * Until no promise and no stream has anything to do. A turn of the process's own loop would do the same, and takes longer than most of
+ * what a world does in between.
+ */
+const settle = Reflect.get(process, '_tickCallback') as () => void
+
+/** Runs something as a turn of the process's own loop: from within a promise, others cannot be run to their end. */
+export function inOwnTurn<T>(run: () => T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    real.setImmediate(() => {
+      try {
+        resolve(run())
+      } catch (error) {
+        reject(error)
+      }
+    })
   })
 }

@@ -16,12 +16,13 @@ import { Reader, type ReaderSettings } from './reader.ts'
 import { RightsViewer } from './rights-viewer.ts'
 import { type Purpose, randomOf, type Script, type ScriptedFault } from './script.ts'
 import type { Server } from './server.ts'
+import { SessionClient } from './session-client.ts'
 import { Site } from './site.ts'
 import { TotalsViewer } from './totals-viewer.ts'
 import { TransactionsViewer } from './transactions-viewer.ts'
 import { Viewer } from './viewer.ts'
 import { anyList, anyView, type ListOfRows, type View } from './views.ts'
-import { VirtualTime } from './virtual-time.ts'
+import { inOwnTurn, VirtualTime } from './virtual-time.ts'
 
 /** What a world came to. */
 export interface Outcome {
@@ -31,6 +32,8 @@ export interface Outcome {
   readonly timeline: readonly string[]
   readonly changes: number
   readonly delivered: number
+  /** Events that viewers folded into what they have. */
+  readonly folded: number
   readonly resyncs: number
   readonly faults: number
   readonly steps: number
@@ -77,16 +80,19 @@ const ROLES_SCALED: readonly (readonly Role[])[] = [
   ['tap', 'tap', 'gateway'],
 ]
 
-/** The one that has totals, or rights that code answers for. */
-const LAST_VIEWER = 4
 /** Among the clients, the one that asks for all there is. */
 const WORKER = 5
+/** The one that has totals, or rights that code answers for, and the one whose session is a row. */
+const OTHER_VIEWER = 4
+const SESSION_VIEWER = 5
 
-type AnyViewer = Viewer | ListViewer | TransactionsViewer | TotalsViewer
+type AnyViewer = Viewer | ListViewer | TransactionsViewer | TotalsViewer | SessionClient
 
-/** What a viewer asks for; a gateway has no lists, and a viewer of rows from a source of its own. */
+/** What a viewer asks for; a gateway has no lists. */
 function anyAsked(random: Random, isGateway: boolean): View | ListOfRows | null {
-  const kind = isGateway ? 'transactions' : random.pick(['view', 'view', 'list', 'transactions'])
+  const kind = random.pick(
+    isGateway ? ['view', 'view', 'transactions'] : ['view', 'view', 'list', 'transactions'],
+  )
   return kind === 'view' ? anyView(random) : kind === 'list' ? anyList(random) : null
 }
 
@@ -180,7 +186,7 @@ export class World {
 
   /** From a source of its own: the other clients stay as they are. */
   #addWorker(): void {
-    const random = randomOf(this.#script, -2, 'viewers')
+    const random = randomOf(this.#script, -3, 'viewers')
     const settings = {
       name: 'worker',
       model: random.pick(MODELS),
@@ -200,17 +206,28 @@ export class World {
       const parts = this.#partsOf(index, view, random)
       if (viewers?.includes(index) !== false) this.#viewers.push(newViewer(view, parts))
     }
-    // One more, of another kind, from a source of its own: those before stay as they are.
+    if (viewers?.includes(OTHER_VIEWER) !== false) this.#addOther()
+    if (viewers?.includes(SESSION_VIEWER) !== false) this.#addSession()
+  }
+
+  /** One of another kind, from a source of its own: those before stay as they are. */
+  #addOther(): void {
     const own = randomOf(this.#script, -1, 'viewers')
-    const isGateway = this.#engine !== null
-    if (viewers?.includes(LAST_VIEWER) === false || (!isGateway && this.#script.isStrict !== true)) return
     const view = anyView(own)
-    const parts = this.#partsOf(LAST_VIEWER, view, own)
+    const parts = this.#partsOf(OTHER_VIEWER, view, own)
+    const isGateway = this.#engine !== null
     const kind = own.pick(isGateway ? ['rows', 'rows', 'rights'] : ['totals', 'rights', 'none'])
     if (kind === 'rows') this.#viewers.push(newViewer(view, parts))
     else if (kind === 'totals') this.#viewers.push(new TotalsViewer(view, parts))
     else if (kind === 'rights')
       this.#viewers.push(new RightsViewer({ ...view, model: 'Red', where: {} }, parts))
+  }
+
+  #addSession(): void {
+    const random = randomOf(this.#script, -2, 'viewers')
+    if (!random.chance(0.5)) return
+    const log = (text: string): void => this.#note(text)
+    this.#viewers.push(new SessionClient({ name: 'the session', site: this.#site, random, log }))
   }
 
   #partsOf(index: number, view: View | ListOfRows | null, random: Random): FoldingParts {
@@ -241,7 +258,7 @@ export class World {
   }
 
   /** Lets it run, and heal. */
-  async run(): Promise<void> {
+  run(): void {
     const random = randomOf(this.#script, 0, 'pause')
     this.#endsShare = random.pick([0.4, 0.4, 0.03])
     const lastMs = random.pick([2_000, 20_000, 90_000])
@@ -249,7 +266,7 @@ export class World {
     const { steps, writes } = this.#script
     for (let nowMs = 0; steps === undefined ? nowMs < lastMs : this.#step < steps; this.#step += 1) {
       const pauseMs = this.#take('pause').integer(1, this.#random.pick([5, 50, 2_000]))
-      await this.#advance(pauseMs)
+      this.#advance(pauseMs)
       nowMs += pauseMs
       if (writes?.includes(this.#step) !== false) {
         this.#written.push(this.#step)
@@ -260,7 +277,7 @@ export class World {
       this.#repairDue(false)
     }
     this.#take('heal')
-    await this.#heal()
+    this.#heal()
   }
 
   /** The step's random source for a purpose is that of everything from now on. */
@@ -273,11 +290,11 @@ export class World {
   /** What was done so far, as a script. */
   get #done(): Script {
     const { seed, clients, viewers, isStrict } = this.#script
-    const all = Array.from({ length: LAST_VIEWER + 1 }, (_, index) => index)
+    const all = Array.from({ length: Math.max(SESSION_VIEWER, WORKER) + 1 }, (_, index) => index)
     return {
       ...(isStrict === true && { isStrict }),
       ...{ seed, isScaled: this.#engine !== null, steps: this.#step, faults: this.#befallen },
-      ...{ writes: this.#written, clients: clients ?? [...all, WORKER], viewers: viewers ?? all },
+      ...{ writes: this.#written, clients: clients ?? all, viewers: viewers ?? all },
     }
   }
 
@@ -287,23 +304,32 @@ export class World {
       ...{ script: this.#done, violation, timeline: this.timeline, changes: this.#database.ledger.length },
       ...{ delivered: sum(({ received }) => received), resyncs: sum(({ resyncs }) => resyncs) },
       ...{ faults: this.#befallen.length, steps: this.#time.steps },
+      folded: this.#viewers.reduce((total, { received }) => total + received, 0),
     }
   }
 
-  async #advance(ms: number): Promise<void> {
+  #advance(ms: number): void {
     const endMs = this.#time.nowMs + ms
-    while (this.#time.nowMs < endMs) {
-      await this.#time.run(Math.min(20, endMs - this.#time.nowMs))
-      const reader = this.#reader
+    let reader = this.#reader
+    for (let looked = -1; this.#time.nowMs < endMs; ) {
+      this.#time.run(Math.min(20, endMs - this.#time.nowMs))
+      const hasRun = this.#time.steps !== looked
+      looked = this.#time.steps
+      // Where nothing has run, all is as it was.
+      if (hasRun) reader = this.#reader
       for (const client of this.#clients) client.step(reader)
       for (const viewer of this.#viewers) viewer.step(reader)
-      for (const { faults } of this.#site.servers) for (const fault of faults) throw fault
-      for (const { excess } of this.#processes)
-        if (excess !== null) throw new Violation(`Beyond a bound: ${excess}.`)
+      if (hasRun) this.#checkAll()
     }
   }
 
-  async #heal(): Promise<void> {
+  #checkAll(): void {
+    for (const { faults } of this.#site.servers) for (const fault of faults) throw fault
+    for (const { excess } of this.#processes)
+      if (excess !== null) throw new Violation(`Beyond a bound: ${excess}.`)
+  }
+
+  #heal(): void {
     // What is put right may leave something to be put right: a standby that takes over, an old primary that has yet to end.
     this.#isCalm = true
     while (this.#repairs.length > 0) this.#repairDue(true)
@@ -317,7 +343,7 @@ export class World {
     const startMs = this.#time.nowMs
     let isWritten = false
     while (this.#time.nowMs < startMs + HEALING_MS) {
-      await this.#advance(isWritten ? 500 : 5_000)
+      this.#advance(isWritten ? 500 : 5_000)
       if ([...this.#clients, ...this.#viewers].every(({ isComplete }) => isComplete)) {
         if (isWritten) return
         for (const model of MODELS) this.#commitOne(model)
@@ -696,27 +722,29 @@ export class World {
   }
 
   /** Ends all processes. */
-  async end(): Promise<void> {
-    await this.#time.run(10)
+  end(): void {
+    this.#time.run(10)
     for (const process of this.#processes) void process.crash()
-    await this.#time.run(60_000)
+    this.#time.run(60_000)
   }
 }
 
 /** Runs a world. */
-export async function runWorld(script: Script): Promise<Outcome> {
-  using time = new VirtualTime(START_MS)
-  const world = new World(script, time)
-  let violation: string | null = null
-  try {
-    await world.run()
-  } catch (error) {
-    violation =
-      error instanceof Violation
-        ? error.message
-        : `The simulation failed: ${error instanceof Error ? error.stack : String(error)}`
-  }
-  const outcome = world.outcome(violation)
-  await world.end()
-  return outcome
+export function runWorld(script: Script): Promise<Outcome> {
+  return inOwnTurn(() => {
+    using time = new VirtualTime(START_MS)
+    const world = new World(script, time)
+    let violation: string | null = null
+    try {
+      world.run()
+    } catch (error) {
+      violation =
+        error instanceof Violation
+          ? error.message
+          : `The simulation failed: ${error instanceof Error ? error.stack : String(error)}`
+    }
+    const outcome = world.outcome(violation)
+    world.end()
+    return outcome
+  })
 }
