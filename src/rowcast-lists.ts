@@ -12,7 +12,7 @@ import { canonicalText } from './catalog/values/canonical-text.ts'
 import type { AnyRow } from './changes/change.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
-import { checkHasRows, type FirstRowsHost, libraryConditions, refused } from './rowcast-first-rows.ts'
+import { checkHasRows, type FirstRowsHost, libraryConditions } from './rowcast-first-rows.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
 import { givenList, givenTotals } from './rowcast-lists-events.ts'
 import { followedModels, parseLibraryFilter, type RelatedRowsHost } from './rowcast-related.ts'
@@ -54,9 +54,7 @@ export interface ListsHost
   > {
   readonly related: RelatedRowsHost
   readonly guard: Guard
-  /** Whether changes come from another process. */
-  readonly isScaled: boolean
-  /** @throws CATALOG_MODEL_NOT_REGISTERED, CATALOG_UNKNOWN_MODEL */
+  /** @throws CATALOG_MODEL_NOT_REGISTERED, CATALOG_UNKNOWN_MODEL, and what says that the process serves no changes */
   checkLive(model: string): ModelSpec
 }
 
@@ -223,11 +221,6 @@ class Lists {
     const { every = 0, filter, conditions, signal, account } = request
     if (!Number.isInteger(every) || every < 0 || every > EVERY_MAX_MS)
       throw badFilter('every', 'it is no time.', `Give whole milliseconds, 0 to ${EVERY_MAX_MS}.`)
-    if (this.#host.isScaled)
-      throw refused(
-        'A gateway has no live lists, and no totals.',
-        "Ask a process with role: 'all', without a broker.",
-      )
     checkHasRows(this.#host, model)
     const visible = filter?.visible == null ? null : [...filter.visible.fields].sort()
     const key = canonicalText([model.name, every, conditions, visible, kind])

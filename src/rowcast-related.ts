@@ -15,6 +15,7 @@ import { cannotResume } from './bus/resync-required.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import { isJoinTable } from './catalog/relation-path.ts'
+import { canonicalText } from './catalog/values/canonical-text.ts'
 import type { AnyRow } from './changes/change.ts'
 import { isRowcastError, RowcastError } from './errors.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
@@ -92,13 +93,15 @@ export interface RelatedRowsHost {
   readonly faultOf: (model: string) => RowcastError | undefined
 }
 
-/** A filter of the library. @throws BAD_FILTER */
+/** A filter of the library; equal ones have one key. @throws BAD_FILTER */
 export function parseLibraryFilter(
   model: ModelSpec,
   catalog: ModelCatalog,
   input: ChangeFilterInput,
 ): ChangeFilter | null {
-  return parseChangeFilter(model, catalog, input, { relations: {} })
+  const given = Object.entries(input).filter(([, part]) => part != null)
+  const key = canonicalText(Object.fromEntries(given))
+  return parseChangeFilter(model, catalog, input, { relations: {}, key })
 }
 
 /** Subscribes to rows that other rows decide about, for the library's users. @throws BAD_FILTER, BAD_CURSOR, and what is wrong with a model */

@@ -4,7 +4,7 @@ import { checkServesChanges } from './broker/broker-options.ts'
 import { explainDelivery } from './bus/explain-delivery.ts'
 import { asksRelatedRows, checkImagesAreSent } from './bus/filter/change-filter.ts'
 import { commitsNotVisible, notAnswered } from './bus/stream-presence.ts'
-import type { ModelTypeMap } from './catalog/model-catalog.ts'
+import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { omittedByPrisma } from './catalog/prisma-omit.ts'
 import type { LooseSubscribeOptions, Rowcast } from './rowcast-api.ts'
 import { actionsOf, changesOf } from './rowcast-changes.ts'
@@ -69,7 +69,7 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
   const { options, catalog, models, scaling, bus, held, hub, presence, visibility } = parts
   const { prisma, overflow, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
   const host = {
-    ...{ catalog, overflow, held, answerTimeoutMs, prisma, isScaled: scaling.broker !== null },
+    ...{ catalog, overflow, held, answerTimeoutMs, prisma },
     softDeleteOf: (model: string) => models.options.get(model)?.softDelete,
   }
   const rows = createRowSubscriptions({ ...host, rowcast: () => face })
@@ -89,7 +89,7 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     },
     ...createLists<Types, Metadata>({
       ...{ ...host, guard: parts.guard, related: relatedHost, rowcast: () => face },
-      checkLive: (model) => models.checkLive(model),
+      checkLive: (model) => servedModel(parts, model),
     }),
     transactions: (of, options = {}) =>
       subscribeTransactions(transactionsHost, of as LooseSelection, options),
@@ -148,6 +148,15 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     hasOldImages: (model) => reader.hasOldImages(model),
   }
   return face
+}
+
+/** A model that is live, in a process that serves changes. @throws BROKER_WRONG_ROLE, CATALOG_MODEL_NOT_REGISTERED, CATALOG_UNKNOWN_MODEL */
+function servedModel<Types extends ModelTypeMap>(
+  { models, scaling }: Pick<FaceParts<Types>, 'models' | 'scaling'>,
+  model: string,
+): ModelSpec {
+  checkServesChanges(scaling.role)
+  return models.checkLive(model)
 }
 
 /** What is known of models that rows are asked of. */

@@ -3,6 +3,7 @@
  * One promise for each time that it is asked.
  */
 import { DONE } from '../async-iteration.ts'
+import type { DeliveryPull, DeliveryReader } from '../bus/bus.ts'
 
 /** Somebody who waits for the next value. */
 interface Asking<T> {
@@ -20,8 +21,9 @@ export interface AnswersSource<T> {
   onFailed(error: unknown): void
 }
 
-/** Values in order. */
-export class Answers<T> {
+/** Values in order, to whoever waits for each or takes what is there; not to both at one time. */
+export class Answers<T> implements DeliveryPull<T> {
+  reader: DeliveryReader | null = null
   readonly #source: AnswersSource<T>
   readonly #asking: Asking<T>[] = []
   /** What is there, before all that is still to be pulled. */
@@ -45,6 +47,18 @@ export class Answers<T> {
     return this.#ready[0]
   }
 
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  take(): T | undefined {
+    if (this.#asking.length > 0) return undefined
+    const value = this.#ready.shift() ?? this.#takePulled()
+    if (value !== undefined) this.#source.onGiven(value)
+    else if (!this.#isEnded) this.#pull()
+    return value
+  }
+
   next(): Promise<IteratorResult<T>> {
     const first = this.#asking.length === 0 ? this.#ready.shift() : undefined
     if (first !== undefined) {
@@ -65,6 +79,7 @@ export class Answers<T> {
       if (isWanted) this.#give(value)
       else this.#ready.push(value)
     }
+    if (this.#ready.length > 0) this.reader?.onReadable()
   }
 
   /** Nothing more is given. Whoever asks first gets the failure. */
@@ -75,6 +90,7 @@ export class Answers<T> {
     this.#ready.length = 0
     this.#pulled = null
     this.#serve()
+    this.reader?.onReadable()
   }
 
   /** Nobody wants to know why it ended. */
@@ -88,14 +104,19 @@ export class Answers<T> {
         this.#sayEnd(this.#asking.shift() as Asking<T>)
         continue
       }
-      const value = this.#ready.shift() ?? this.#pulled
-      if (value === null) {
+      const value = this.#ready.shift() ?? this.#takePulled()
+      if (value === undefined) {
         this.#pull()
         return
       }
-      if (value === this.#pulled) this.#pulled = null
       this.#give(value)
     }
+  }
+
+  #takePulled(): T | undefined {
+    const value = this.#pulled ?? undefined
+    this.#pulled = null
+    return value
   }
 
   #give(value: T): void {
@@ -123,6 +144,7 @@ export class Answers<T> {
       if (value === null) this.end(null)
       else if (!this.#isEnded) this.#pulled = value
       this.#serve()
+      if (this.#pulled !== null) this.reader?.onReadable()
     } catch (error) {
       this.#source.onFailed(error)
     }

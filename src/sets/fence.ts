@@ -19,6 +19,8 @@ import { findPairs, type RawQueries } from './join-table-rows.ts'
 export interface Fence {
   /** Whether what the transaction wrote is in the rows. */
   sees(transaction: Pick<TransactionInfo, 'xid' | 'commitLsn'>): boolean
+  /** Of a standby: whether what it wrote may be in the rows although `sees` says no. @default it is known of all */
+  isUnsure?(transaction: Pick<TransactionInfo, 'xid' | 'commitLsn'>): boolean
   /**
    * Every transaction that the snapshot sees has its commit record before this position. The reverse does not hold: some that it
    * does not see stand before it, too.
@@ -45,7 +47,14 @@ const FENCE_SQL =
   `SELECT ${SNAPSHOT_TEXT_SQL} AS snapshot, ` +
   '(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ' +
   'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text AS lsn, ' +
-  "pg_catalog.set_config('statement_timeout', $1, true) AS bound"
+  "pg_catalog.pg_postmaster_start_time()::pg_catalog.text AS server, pg_catalog.set_config('statement_timeout', $1, true) AS bound"
+
+/** What a standby has replayed, asked before a snapshot: this sees all of it. Several standbys may stand behind one client. */
+const REPLAYED_SQL =
+  'SELECT pg_catalog.pg_last_wal_replay_lsn()::pg_catalog.text AS lsn, pg_catalog.pg_postmaster_start_time()::pg_catalog.text AS server'
+
+/** Clients that have answered from a standby. */
+const standbys = new WeakSet<object>()
 
 /**
  * Whether a table that the transaction has read is another one than its snapshot sees: TRUNCATE, and what rewrites a table, keep to no
@@ -147,6 +156,9 @@ async function readOnce(
   const transact = memberOf(client, '$transaction') as Transact
   const bound = transact.bind(client) as Transact
   const options = { isolationLevel: 'RepeatableRead', timeout: timeoutMs, maxWait: timeoutMs }
+  const [replayed] = standbys.has(client)
+    ? await withinAnswerTime((client as Session).$queryRawUnsafe(REPLAYED_SQL), timeoutMs)
+    : []
   const answer = bound(async (session) => {
     const [found] = await session.$queryRawUnsafe(FENCE_SQL, String(timeoutMs))
     const delegate = memberOf(session, delegateName(prismaNameOf(model)))
@@ -155,7 +167,10 @@ async function readOnce(
         (memberOf(delegate, method) as (query: object) => Promise<unknown>).call(delegate, asked),
     })
     const [tables] = await session.$queryRawUnsafe(REWRITTEN_SQL)
-    const fence = fenceOf(String(found?.['snapshot']), String(found?.['lsn']))
+    const isOfServer = replayed !== undefined && replayed['server'] === found?.['server']
+    const replayedLsn = isOfServer ? String(replayed['lsn']) : null
+    const fence = fenceOf(String(found?.['snapshot']), String(found?.['lsn']), replayedLsn)
+    if (fence.isOfStandby) standbys.add(client)
     return { rows, fence, isRewritten: tables?.['rewritten'] === true }
   }, options)
   // Prisma's own time-outs come first, unless the network is what is silent: then its transaction waits for ever.
@@ -170,10 +185,22 @@ function findManyOf(session: Session, model: ModelSpec): FindMany {
   return (query) => findMany.call(delegate, query)
 }
 
-function fenceOf(text: string, lsn: string): Fence {
-  // By its id alone: a standby has replayed more by the time that it says how much. What is not seen comes again, and is not lost.
+/** @param replayed what a standby had replayed before the snapshot was taken; null where that is not known */
+function fenceOf(
+  text: string,
+  lsn: string,
+  replayed: string | null,
+): Fence & { readonly isOfStandby: boolean } {
   const isVisible = parseSnapshot(text)
-  return { text, endLsn: endOfRecords(parseLsn(lsn)), sees: ({ xid }) => isVisible(xid) }
+  const endLsn = endOfRecords(parseLsn(lsn))
+  const isOfStandby = isVisible.mayShow !== undefined
+  const replayedLsn = isOfStandby && replayed !== null ? parseLsn(replayed) : null
+  // Not by what it says to have replayed with its snapshot: by then it has replayed more than that sees.
+  const sees: Fence['sees'] = ({ xid, commitLsn }) =>
+    isVisible(xid) || (replayedLsn !== null && commitLsn < replayedLsn)
+  const isUnsure = ({ xid, commitLsn }: Pick<TransactionInfo, 'xid' | 'commitLsn'>) =>
+    isVisible.mayShow?.(xid) === true && commitLsn < endLsn && !sees({ xid, commitLsn })
+  return { text, endLsn, isOfStandby, sees, isUnsure }
 }
 
 /**

@@ -207,6 +207,8 @@ export class KeptSet<Loaded, Shown, Event> {
   #follow(delivery: Delivery): void {
     const { change, isLastOfTransaction } = delivery
     const { transaction } = change
+    // Of this one it is not known whether it was in what was read. What is read now has it.
+    if (this.#fence?.isUnsure?.(transaction) === true) [this.#fence, this.#mustRead] = [null, true]
     const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn
     if (isPast && !this.#parts.isAskedAgain)
       this.#settle(formatCursor(transaction.origin, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
@@ -249,9 +251,8 @@ export class KeptSet<Loaded, Shown, Event> {
     const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))
     if (first === null) return
     const { origin } = parseCursor(first)
-    this.#settle(
-      this.#parts.isAskedAgain ? formatCursor(origin, toLsn(fence.endLsn - 1n), INDEX_AFTER_ALL) : first,
-    )
+    const { isAskedAgain } = this.#parts
+    this.#settle(isAskedAgain ? formatCursor(origin, toLsn(fence.endLsn - 1n), INDEX_AFTER_ALL) : first)
     if (this.#isOutdated) this.#mustRead = true
     this.#isOutdated = false
   }

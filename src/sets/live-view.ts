@@ -9,6 +9,7 @@ import { idOf, type SetWatcher } from './held-set.ts'
 import { type IncludedRelation, ofRelatedRows } from './included-relation.ts'
 import { LiveRows } from './live-rows.ts'
 import type { LogTransaction } from './log-transactions.ts'
+import type { AudienceMember } from './related-audiences.ts'
 import { RelatedChanges } from './related-changes.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import type { HeldSets, SetGraph } from './set-graph.ts'
@@ -24,11 +25,15 @@ export class LiveView {
   readonly #rights: FollowedRights | null
   readonly #include: readonly IncludedRelation[]
   #filter: ChangeFilter
+  readonly #host: Pick<RelatedHost, 'audiences'>
+  #graph: SetGraph | null = null
   #held: HeldSets | null = null
+  #leave: () => void = () => {}
   #rows: LiveRows | null = null
 
   constructor(host: RelatedHost, request: RelatedRequest) {
     const { model, rights, filter } = request
+    this.#host = host
     this.#request = request
     this.#include = request.include ?? []
     this.#filter = filter
@@ -40,6 +45,8 @@ export class LiveView {
     const before = this.#held
     const related = this.#include.flatMap(({ filter }) => (filter === null ? [] : conditionsOf(filter)))
     const held = graph.hold([...conditionsOf(this.#filter), ...related])
+    this.unwatch()
+    this.#graph = graph
     this.#held = held
     this.#rows = null
     before?.release()
@@ -48,8 +55,20 @@ export class LiveView {
     })
   }
 
-  /** Has it named where a transaction may concern it. Rights may turn by any change of what they depend on, and to any rows. */
-  watch(watcher: SetWatcher): void {
+  /**
+   * Has it called where a transaction may concern it, together with those who ask for the same. By itself where rights may turn, by any change of
+   * what they depend on and to any rows, and where it hears of related rows, which may have to be read.
+   */
+  watch(member: AudienceMember): void {
+    if (this.#graph === null) return
+    if (this.#rights === null && this.#include.length === 0) {
+      this.#leave = this.#host.audiences.join(this.#graph, this.#request, member)
+      // All that it is given while it rests is judged for all.
+      this.#rows = null
+    } else this.#watchAlone({ concern: (transaction) => member.concern(transaction, null) })
+  }
+
+  #watchAlone(watcher: SetWatcher): void {
     const { model, rights } = this.#request
     // By name: what a policy names may be of another catalog, as the schema has it.
     const dependencies = new Map((rights?.dependencies ?? []).map(({ model }) => [model.name, model]))
@@ -86,25 +105,19 @@ export class LiveView {
   }
 
   unwatch(): void {
+    this.#leave()
+    this.#leave = () => {}
     this.#held?.unwatch()
   }
 
   release(): void {
+    this.unwatch()
     this.#held?.release()
   }
 
   /** Asks for the rights as they are behind the transaction that it begins behind. @throws what ends the subscription */
   async begin(ordinal: number): Promise<void> {
     if (this.#rights !== null) this.#turn(filterOrAll(await this.#rights.begin(ordinal)))
-  }
-
-  /**
-   * The rows, where nothing has to be waited for: the sets have been brought through all that came, no rights are asked for again, and
-   * nothing is heard of related rows, which may have to be read.
-   */
-  get settled(): LiveRows | null {
-    if (this.#rights !== null || this.#include.length > 0) return null
-    return this.#held?.isSettled() === true ? this.#rows : null
   }
 
   /** The rows, once the sets have been brought through all that came. @throws what ended one of them */

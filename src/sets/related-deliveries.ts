@@ -1,5 +1,6 @@
 /** Sets, between stages 6 and 7. A subscription whose conditions ask other rows, as whoever serves clients takes it: in the shape of deliveries. */
 import { MappedIteration } from '../async-iteration.ts'
+import type { DeliveryPull, DeliveryReader } from '../bus/bus.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import type { AnyRow } from '../changes/change.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
@@ -15,15 +16,57 @@ const NOTHING_WRITTEN = { writtenBy: null } as const
  */
 export function relatedDeliveries(
   model: string,
-  events: AsyncIterableIterator<RelatedEvent>,
+  events: RelatedEvents,
   copy: (row: AnyRow) => AnyRow,
   isAsked = false,
 ): EventSubscription {
-  return new MappedIteration(
+  return new RelatedDeliveries(
     events,
     (event) => given(event, model, copy),
     (error) => ownError(error, model, isAsked),
   )
+}
+
+/** What a subscription gives. */
+type RelatedEvents = AsyncIterableIterator<RelatedEvent> & { readonly pull?: DeliveryPull<RelatedEvent> }
+
+class RelatedDeliveries
+  extends MappedIteration<RelatedEvent, ChangeEvent>
+  implements EventSubscription, DeliveryPull<ChangeEvent>
+{
+  readonly #pull: DeliveryPull<RelatedEvent> | undefined
+  readonly #given: (event: RelatedEvent) => ChangeEvent
+
+  constructor(
+    events: RelatedEvents,
+    givenOf: (event: RelatedEvent) => ChangeEvent,
+    failureOf: (error: unknown) => unknown,
+  ) {
+    super(events, givenOf, failureOf)
+    this.#pull = events.pull
+    this.#given = givenOf
+  }
+
+  get pull(): this | undefined {
+    return this.#pull === undefined ? undefined : this
+  }
+
+  get isEnded(): boolean {
+    return this.#pull?.isEnded === true
+  }
+
+  get reader(): DeliveryReader | null {
+    return this.#pull?.reader ?? null
+  }
+
+  set reader(reader: DeliveryReader | null) {
+    if (this.#pull !== undefined) this.#pull.reader = reader
+  }
+
+  take(): ChangeEvent | undefined {
+    const event = this.#pull?.take()
+    return event === undefined ? undefined : this.#given(event)
+  }
 }
 
 function given(event: RelatedEvent, model: string, copy: (row: AnyRow) => AnyRow): ChangeEvent {

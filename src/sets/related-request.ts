@@ -9,9 +9,9 @@ import type { Lsn } from '../wire/lsn.ts'
 import type { HeldPages } from './held-pages.ts'
 import type { IncludedRelation } from './included-relation.ts'
 import type { KeySetReading } from './key-set.ts'
+import type { RelatedAudiences } from './related-audiences.ts'
 import type { Rights } from './rights.ts'
 import type { SetGraph } from './set-graph.ts'
-import type { SettledWrites } from './settled-writes.ts'
 
 /** What one subscription asks for. */
 export interface RelatedRequest {
@@ -54,8 +54,8 @@ export interface RelatedHost {
   /** The sets that all share. Null where there is no stream. */
   readonly graph: SetGraph | null
   readonly reading: RelatedReading
-  /** What a transaction gives at once. */
-  readonly settledWrites: SettledWrites
+  /** Those who ask for the same, together. */
+  readonly audiences: RelatedAudiences
   /** Whether other processes read the same stream: one that is ahead of this may have given a cursor. */
   readonly isShared: boolean
   /** Resolves once all that committed up to the position has come. @throws RESYNC_REQUIRED where it does not */

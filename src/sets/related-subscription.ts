@@ -5,7 +5,7 @@
  */
 
 import { AsyncIteration, DONE } from '../async-iteration.ts'
-import { AFTER_EARLIEST } from '../bus/bus.ts'
+import { AFTER_EARLIEST, type DeliveryPull } from '../bus/bus.ts'
 import { primaryKeyOf } from '../catalog/row-key.ts'
 import { type Cursor, parseCursor, partialCursorOf } from '../changes/cursor.ts'
 import { asError } from '../describe-error.ts'
@@ -13,17 +13,17 @@ import type { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { Answers } from './answers.ts'
 import type { PageHolder } from './held-pages.ts'
-import type { SetWatcher } from './held-set.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { LiveView } from './live-view.ts'
 import { type LogTransaction, nextRetained, passedOrdinalOf } from './log-transactions.ts'
+import type { AudienceMember } from './related-audiences.ts'
 import { aheadOf, beginningOf, laterCursor, modelsOf, ordinalBefore } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import type { StreamTransaction } from './rows-at.ts'
 import { SetGraph } from './set-graph.ts'
-import { audienceOf } from './settled-writes.ts'
+import type { SettledWrite } from './settled-writes.ts'
 import { eventsOf } from './transaction-events.ts'
 
 /** So many writes may wait for whoever asks; behind more, it reads them from the log as they are taken. */
@@ -33,7 +33,7 @@ const READY_MAX = 64
 const DUE_MAX = 256
 
 /** One subscription. */
-export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements PageHolder, SetWatcher {
+export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements PageHolder, AudienceMember {
   /** Its own model, those of its sets, and those that its rights depend on. */
   readonly models: ReadonlySet<string>
   readonly model: string
@@ -44,7 +44,6 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   readonly #after: Cursor | null
   readonly #events: AsyncGenerator<RelatedEvent, void, void>
   readonly #answers: Answers<RelatedEvent>
-  readonly #audience: string | null
   /** The transaction up to which all has been given; null until it has begun. While it rests, that is the last one there is. */
   #ordinal: number | null = null
   /** Of the transaction that it goes on within: the last change that was given before. */
@@ -73,7 +72,6 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     this.model = model.name
     this.models = modelsOf(request)
     this.#view = new LiveView(host, request)
-    this.#audience = audienceOf(request)
     this.#isInitial = request.isInitial === true && after === undefined
     this.#after = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
     this.#lastCursor = this.#after === null ? null : (after ?? null)
@@ -124,11 +122,10 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     if (this.#due === null) this.#wake?.()
   }
 
-  concern(transaction: StreamTransaction): void {
-    const { ordinal } = transaction
+  concern({ ordinal }: StreamTransaction, writes: readonly SettledWrite[] | null): void {
     // A stream that catches up comes by what stands before the cursor.
     if (this.#ordinal !== null && ordinal <= this.#ordinal) return
-    if (this.#due === null || this.#gives(transaction)) return
+    if (this.#due === null || (writes !== null && this.#gives(ordinal, writes))) return
     // It has been given all that came before.
     if (this.#wake !== null) this.#ordinal = ordinal - 1
     this.#due.push(ordinal)
@@ -140,16 +137,19 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     this.#wake?.()
   }
 
-  /** Gives at once what the transaction wrote, where nothing has to be waited for; else its loop does. */
-  #gives(transaction: StreamTransaction): boolean {
+  /** Gives at once what a transaction wrote, where it has been given all before it; else its loop does. */
+  #gives(ordinal: number, writes: readonly SettledWrite[]): boolean {
     if (this.#wake === null || this.#due?.length !== 0 || this.#answers.waiting >= READY_MAX) return false
-    const live = this.#given?.ordinal === transaction.ordinal ? null : this.#view.settled
-    const writes = live && this.#host.settledWrites.of(transaction, this.#request, live, this.#audience)
-    if (writes === null) return false
-    this.#ordinal = transaction.ordinal
+    if (this.#given?.ordinal === ordinal) return false
+    this.#ordinal = ordinal
     this.#answers.offer(writes)
     if (this.#answers.waiting > 0) this.#host.fellBehind(this)
     return true
+  }
+
+  /** What is there, for whoever takes it and does not wait. */
+  get pull(): DeliveryPull<RelatedEvent> {
+    return this.#answers
   }
 
   next() {

@@ -20,6 +20,8 @@ export interface HeldSets {
   readonly get: KeySets
   /** Whether they have been brought through all that came by now, and none of them has ended. */
   isSettled(): boolean
+  /** Whether none of them has ended: whoever asks for the same now gets these. */
+  areKept(): boolean
   /** Resolves once they have been brought through all that came by now. @throws what ended one of them */
   ready(): Promise<void>
   /** From the next transaction on, `advance` names the watcher where it may concern it. */
@@ -96,6 +98,7 @@ export class SetGraph {
         for (const { pending } of all) if (pending > 0) return false
         return true
       },
+      areKept: () => [...held].every(([id, each]) => this.#held.get(id) === each),
       ready: async () => {
         await Promise.all([...held.values()].map(({ tail }) => tail))
       },

@@ -25,10 +25,10 @@ import { costOfIncluded } from './included-relation.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { hasAllAfter, nextTransactionOf, ordinalOf, passedOrdinalOf } from './log-transactions.ts'
 import { OpenSubscriptions } from './open-subscriptions.ts'
+import { RelatedAudiences } from './related-audiences.ts'
 import type { RelatedHost, RelatedReading, RelatedRequest } from './related-request.ts'
 import { RelatedSubscription } from './related-subscription.ts'
 import { SetGraph } from './set-graph.ts'
-import { SettledWrites } from './settled-writes.ts'
 import type { StreamFollower } from './stream-follower.ts'
 import { StreamWatchers } from './stream-watchers.ts'
 
@@ -52,7 +52,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
   readonly lastChanges: LastChangesKeeper
   readonly reading: RelatedReading
   readonly watchers: StreamWatchers
-  readonly settledWrites = new SettledWrites()
+  readonly audiences = new RelatedAudiences()
   readonly isShared: boolean
   graph: SetGraph | null = null
   readonly awaited: InProcessBus['awaited']

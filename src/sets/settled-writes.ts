@@ -1,6 +1,5 @@
 /**
- * Sets, between stages 6 and 7. What a transaction gives where it has moved none of the sets that are asked: its own writes, judged at once. All
- * who ask for the same have it from one judging.
+ * Sets, between stages 6 and 7. What a transaction gives where it has moved none of the sets that are asked: its own writes, judged at once.
  */
 import type { ChangeFilter } from '../bus/filter/change-filter.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
@@ -29,24 +28,17 @@ export class SettledWrites {
   #transaction: StreamTransaction | null = null
   /** The same, with changes that are made once for all who get them: each holds the bytes of its rows. */
   #shared: StreamTransaction | null = null
-  readonly #byAudience = new Map<string, readonly SettledWrite[] | null>()
 
-  /** Null where they cannot be judged at once. @param audience equal for those who get the same; null where that is not known */
+  /** Null where they cannot be judged at once. */
   of(
     transaction: StreamTransaction,
     { model, actions = [] }: AskedWrites,
     live: LiveRows,
-    audience: string | null,
   ): readonly SettledWrite[] | null {
-    if (transaction !== this.#transaction) this.#byAudience.clear()
     const shared = transaction === this.#transaction ? this.#shared : null
     this.#transaction = transaction
     this.#shared = shared ?? sharedOf(transaction)
-    const known = audience === null ? undefined : this.#byAudience.get(audience)
-    if (known !== undefined) return known
-    const writes = judgedSafely(this.#shared, { model, actions }, live)
-    if (audience !== null) this.#byAudience.set(audience, writes)
-    return writes
+    return judgedSafely(this.#shared, { model, actions }, live)
   }
 }
 

@@ -92,4 +92,68 @@ describe.runIf(canRun)('a commit that the standby which a gateway reads from has
     for (const names of [related, plain]) expect(await names).toEqual(['late', early])
     for (const client of [writer, other]) await client.end()
   })
+
+  it('is counted once in totals, and stands once in a list, where it is replayed before they are read', {
+    timeout: 120_000,
+  }, async () => {
+    await using primary = await openPostgres()
+    await using standby = await openStandby(primary)
+    await using redis = await openRedis()
+    const database = await openDatabase({ migrate: true, serverUrl: primary.cluster.connectionString() })
+    const onStandby = (text: string) =>
+      withSqlClient(standby.cluster.target(), (sql) => sql.query<{ state: unknown }>(text))
+    const plain = new PrismaClient({
+      adapter: new PrismaPg({ connectionString: standby.cluster.connectionString(database.name) }),
+    })
+    await using _client = { [Symbol.asyncDispose]: () => plain.$disconnect() }
+    let beforeRead = async (): Promise<void> => {}
+    const prisma = new Proxy(plain, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name)
+        if (name !== '$transaction' || typeof value !== 'function') return value
+        return async (...asked: unknown[]) => {
+          await beforeRead()
+          return value.apply(target, asked)
+        }
+      },
+    })
+    const options = { redisUrl: redis.url, watchIntervalMs: 100, register }
+    await using _tap = await openRole(database, 'tap', options)
+    await using gateway = await openRole(database, 'gateway', { ...options, prisma: prisma as never })
+    const { rowcast } = gateway
+    // As long as it writes, a snapshot of the standby names none of those behind it as seen.
+    const writer = await beginWriting(database, 'open')
+    const isReplayed = (name: string) => async () =>
+      (await plain.tag.count({ where: { name } }).catch(() => 0)) === 1
+    const first = await insertTag(database)
+    await until(isReplayed(first))
+    const live = rowcast.subscribe('Tag')
+    await until(async () => (await rowcast.changeCursor()) !== '')
+    /** Opened while the standby stands still; a row comes that it replays right before it is read. */
+    const opened = async <Event>(open: () => AsyncIterableIterator<Event>) => {
+      await onStandby('SELECT pg_wal_replay_pause()')
+      await until(async () => {
+        const [row] = await onStandby('SELECT pg_get_wal_replay_pause_state() AS state')
+        return row?.state === 'paused'
+      })
+      let name = ''
+      beforeRead = async () => {
+        beforeRead = async () => {}
+        name = await insertTag(database)
+        await takeChanges(live, 1)
+        await onStandby('SELECT pg_wal_replay_resume()')
+        await until(isReplayed(name))
+      }
+      const events = open()
+      const { value } = await events.next()
+      await events.return?.()
+      return { event: value as Event, name }
+    }
+    const totals = await opened(() => rowcast.totals('Tag'))
+    expect(totals.event.count).toBe(2)
+    const list = await opened(() => rowcast.list('Tag', { orderBy: { id: 'asc' } }))
+    const names = list.event.kind === 'snapshot' ? list.event.rows.map(({ name }) => name) : []
+    expect(names).toEqual([first, totals.name, list.name])
+    await writer.end()
+  })
 })

@@ -172,8 +172,8 @@ class SharedGroup implements DeliveryGroup {
   resultOf(value: unknown, args: ExecutionArgs): DeliveryResult | Promise<DeliveryResult> {
     // Only sources of changes are shared.
     const event = value as ChangeEvent
-    // Rows come to each at its own time: what was made of them is of no use to the others.
-    if (isRead(event)) return this.#executor.execute(event, args)
+    // Rows come to each at its own time, and so does what they hear of related ones: what was made of them is of no use to the others.
+    if (isRead(event) || event.heard !== undefined) return this.#executor.execute(event, args)
     const delivery = event
     const { change } = delivery
     const variants = this.#results.get(change)

@@ -1,0 +1,87 @@
+/**
+ * Sets, between stages 6 and 7. Those who ask for the same and have everything there is, as one watcher: a transaction is judged once for all of
+ * them, and each is given what comes of it.
+ */
+import { callAll } from '../bus/call-all.ts'
+import { type Bucket, itemsOf, withItem, withoutItem } from '../bus/filter/bucket.ts'
+import { conditionsOf } from '../bus/filter/change-filter.ts'
+import type { SetWatcher } from './held-set.ts'
+import { LiveRows } from './live-rows.ts'
+import type { StreamTransaction } from './rows-at.ts'
+import type { HeldSets, SetGraph } from './set-graph.ts'
+import { type AskedWrites, audienceOf, type SettledWrite, SettledWrites } from './settled-writes.ts'
+
+/** Somebody who has everything there is. */
+export interface AudienceMember {
+  /**
+   * The transaction may concern it.
+   * @param writes all that comes of it, where it moved none of the sets that are asked; null where its loop has to find out
+   */
+  concern(transaction: StreamTransaction, writes: readonly SettledWrite[] | null): void
+}
+
+/** The audiences of one bus. */
+export class RelatedAudiences {
+  readonly #writes = new SettledWrites()
+  readonly #known = new Map<string, RelatedAudience>()
+
+  /** Adds a member; what is returned takes it out again. */
+  join(graph: SetGraph, asked: AskedWrites, member: AudienceMember): () => void {
+    const key = audienceOf(asked)
+    const known = key === null ? undefined : this.#known.get(key)
+    const audience = known?.asks(graph) === true ? known : new RelatedAudience(graph, asked, this.#writes)
+    if (key !== null) this.#known.set(key, audience)
+    audience.add(member)
+    return () => {
+      if (audience.delete(member) && key !== null && this.#known.get(key) === audience)
+        this.#known.delete(key)
+    }
+  }
+}
+
+class RelatedAudience implements SetWatcher {
+  readonly #graph: SetGraph
+  readonly #asked: AskedWrites
+  readonly #writes: SettledWrites
+  readonly #held: HeldSets
+  /** Null before the first transaction that finds the sets settled. */
+  #live: LiveRows | null = null
+  #members: Bucket<AudienceMember> | undefined
+
+  constructor(graph: SetGraph, asked: AskedWrites, writes: SettledWrites) {
+    this.#graph = graph
+    this.#asked = asked
+    this.#writes = writes
+    this.#held = graph.hold(conditionsOf(asked.filter))
+    this.#held.watch({ watcher: this, filters: new Map([[asked.model, asked.filter]]) })
+  }
+
+  /** Whether its sets are those that whoever comes now has of the graph: none of them has ended. */
+  asks(graph: SetGraph): boolean {
+    return graph === this.#graph && this.#held.areKept()
+  }
+
+  add(member: AudienceMember): void {
+    this.#members = withItem(this.#members, member)
+  }
+
+  /** Whether it was the last one. */
+  delete(member: AudienceMember): boolean {
+    this.#members = withoutItem(this.#members, member)
+    if (this.#members !== undefined) return false
+    this.#held.release()
+    return true
+  }
+
+  concern(transaction: StreamTransaction): void {
+    const writes = this.#writesOf(transaction)
+    callAll(itemsOf(this.#members), (member) => member.concern(transaction, writes))
+  }
+
+  #writesOf(transaction: StreamTransaction): readonly SettledWrite[] | null {
+    if (!this.#held.isSettled()) return null
+    const { model, filter } = this.#asked
+    this.#live ??= new LiveRows(model, filter, this.#held.get)
+    return this.#writes.of(transaction, this.#asked, this.#live)
+  }
+}
