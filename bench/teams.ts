@@ -74,11 +74,20 @@ export function readTeams(keysEach: number) {
 
 /** A transaction that inserts one post of a team. */
 export function insertOf(id: number, teamId: number): TransactionPart {
+  return partOf('Post', id, { id, teamId })
+}
+
+/** A transaction that makes somebody a member of a team. */
+export function joinOf(id: number, userId: number, teamId: number): TransactionPart {
+  return partOf('Member', id, { userId, teamId })
+}
+
+/** The transaction with this number, which inserts one row. */
+function partOf(model: string, id: number, row: AnyRow): TransactionPart {
   const commitLsn = toLsn(BigInt(id))
   const transaction = { xid: id, commitLsn, committedAt: new Date(0), origin: ORIGIN, metadata: null }
-  const row = { id, teamId }
   const change: AnyChange = {
-    ...{ model: 'Post', action: 'INSERT', transaction, index: 0, old: null, new: row, key: { id } },
+    ...{ model, action: 'INSERT', transaction, index: 0, old: null, new: row, key: row },
     ...{ changed: [], unavailable: [], oldKey: null, operation: { action: 'INSERT', old: null, new: row } },
     cursor: formatCursor(ORIGIN, commitLsn, 0),
     fresh: () => change,

@@ -8,7 +8,7 @@ import { SetsBus } from '../../src/sets/sets-bus.ts'
 import { StreamFollower } from '../../src/sets/stream-follower.ts'
 import { SEES_ALL } from '../../src/source/db/visibility.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
-import { insertOf, ORIGIN, POST, postFilter, readTeams, SET_MODELS, TEAMS_CATALOG } from '../teams.ts'
+import { insertOf, joinOf, ORIGIN, POST, postFilter, readTeams, SET_MODELS, TEAMS_CATALOG } from '../teams.ts'
 
 /** Who subscribes. */
 export interface RelatedRequest {
@@ -31,6 +31,7 @@ const follower = new StreamFollower({
 })
 let bus: SetsBus
 let events = 0
+let reads = 0
 let lastId = 1
 
 async function count(changes: AsyncIterable<unknown>): Promise<void> {
@@ -52,7 +53,7 @@ function subscribeOne(request: RelatedRequest, n: number): void {
 async function subscribe(request: RelatedRequest): Promise<number> {
   bus = new SetsBus({
     ...{ bus: inner, follower, guard: createGuard(silentLogger) },
-    reading: { readRows: readTeams(request.keysEach), held: new HeldPages(1e9), bytesOf: () => 0 },
+    reading: { readRows: counting(readTeams(request.keysEach)), held: new HeldPages(1e9), bytesOf: () => 0 },
   })
   bus.open({ ...ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   const before = heapBytes()
@@ -62,6 +63,33 @@ async function subscribe(request: RelatedRequest): Promise<number> {
   }
   for (let left = 20; left > 0; left--) await turn()
   return heapBytes() - before
+}
+
+function counting<Asked, Answer>(read: (asked: Asked) => Answer): (asked: Asked) => Answer {
+  return (asked) => {
+    reads += 1
+    return read(asked)
+  }
+}
+
+/** Makes somebody a member of a new team, again and again, and waits until the sets have it: of one viewer after the other. */
+async function join({ audiences, published }: RelatedRequest) {
+  const readsBefore = reads
+  const parts = Array.from({ length: published }, (_, n) =>
+    joinOf(lastId + n + 1, n % audiences, 100_000_000 + lastId + n),
+  )
+  lastId += published
+  const before = process.cpuUsage()
+  for (const part of parts) {
+    bus.publish(part)
+    await turn()
+  }
+  for (let left = 20; left > 0; left--) await turn()
+  const { user, system } = process.cpuUsage(before)
+  // Its team, and the posts of that: nobody else asks for anything.
+  if (reads - readsBefore !== 2 * published)
+    throw new Error(`${reads - readsBefore} reads, and not ${2 * published}.`)
+  return { cpuMicros: user + system, changes: published }
 }
 
 function heapBytes(): number {
@@ -90,4 +118,4 @@ async function publish({ audiences, keysEach, subscriptions, published }: Relate
   return { cpuMicros: user + system, changes: published }
 }
 
-export const commands = { subscribe, publish }
+export const commands = { subscribe, publish, join }

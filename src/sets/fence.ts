@@ -167,7 +167,7 @@ async function readOnce(
         (memberOf(delegate, method) as (query: object) => Promise<unknown>).call(delegate, asked),
     })
     const [tables] = await session.$queryRawUnsafe(REWRITTEN_SQL)
-    const isOfServer = replayed !== undefined && replayed['server'] === found?.['server']
+    const isOfServer = typeof replayed?.['server'] === 'string' && replayed['server'] === found?.['server']
     const replayedLsn = isOfServer ? String(replayed['lsn']) : null
     const fence = fenceOf(String(found?.['snapshot']), String(found?.['lsn']), replayedLsn)
     if (fence.isOfStandby) standbys.add(client)
