@@ -11,6 +11,7 @@ import { decode } from './decode.ts'
 import { drain } from './drain.ts'
 import { fanOut } from './fan-out.ts'
 import { filters } from './filters.ts'
+import { firstRowsRead } from './first-rows.ts'
 import { growth } from './growth.ts'
 import { hostile } from './hostile.ts'
 import { idleModels } from './idle-models.ts'
@@ -26,7 +27,7 @@ import { threeWays } from './three-ways.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
   ...[drain, decode, idleModels, latency, fanOut, filters, memory, growth, start, broker, hostile, relations],
-  ...[comingBack, metadata, related, threeWays],
+  ...[comingBack, metadata, related, threeWays, firstRowsRead],
 ]
 /** Beside the sources, not beside what they are compiled to. */
 const RESULTS = join(import.meta.dirname, '../../results')
