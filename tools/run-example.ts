@@ -35,7 +35,7 @@ async function openEmbedded(): Promise<{ readonly url: string; stop(): Promise<v
   return { url, stop: () => cluster.stop() }
 }
 
-generateIssues()
+await generateIssues()
 if (process.argv.includes('--schema')) {
   spawnSync(process.execPath, [await bundleIssues('print-schema')], { cwd: ISSUES, stdio: 'inherit' })
   process.exit()

@@ -31,7 +31,7 @@ it('the example app', async () => {
 }, 120_000)
 
 it('the issue tracker, and its server', async () => {
-  generateIssues()
+  await generateIssues()
   await generateDocuments()
   expect(await check('examples/issues')).toBe('')
 }, 120_000)

@@ -1,9 +1,10 @@
 /** Builds examples/issues in this repository, where `rowcast` is its sources: what its own scripts do elsewhere. */
-import { spawn, spawnSync } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { build as bundle } from 'rolldown'
 import { build } from 'vite'
 
@@ -20,7 +21,7 @@ const SOURCES = {
 }
 
 /** Prisma Client and the catalog, where the schema is newer than they are. */
-export function generateIssues(): void {
+export async function generateIssues(): Promise<void> {
   const made = join(ISSUES, 'generated/rowcast.ts')
   const schema = join(ISSUES, 'prisma/schema.prisma')
   if (existsSync(made) && statSync(made).mtimeMs > statSync(schema).mtimeMs) return
@@ -30,9 +31,8 @@ export function generateIssues(): void {
   writeFileSync(generator, `#!/bin/sh\nexec node --import tsx '${join(ROOT, 'src/generator/main.ts')}'\n`)
   chmodSync(generator, 0o755)
   const prisma = createRequire(import.meta.url).resolve('prisma/build/index.js')
-  const { status, stdout, stderr } = spawnSync(process.execPath, [prisma, 'generate', '--no-hints'], {
+  await promisify(execFile)(process.execPath, [prisma, 'generate', '--no-hints'], {
     cwd: ISSUES,
-    encoding: 'utf8',
     env: {
       ...process.env,
       // Any program: Prisma downloads one where none is named, and needs none to generate.
@@ -41,7 +41,6 @@ export function generateIssues(): void {
       PATH: [bin, join(ROOT, 'node_modules/.bin'), process.env['PATH']].join(delimiter),
     },
   })
-  if (status !== 0) throw new Error(`${stdout}${stderr}`)
 }
 
 /** A program of its server, as one file; packages stay where they are. */

@@ -170,7 +170,8 @@ builder.mutationType({
       args: { workspaceId: t.arg.int({ required: true }), personId: t.arg.string({ required: true }) },
       async resolve(_root, { workspaceId, personId }, context) {
         await prisma.workspace.findFirstOrThrow({ where: { id: workspaceId, ...mine(context) } })
-        await write(context, () => db.member.create({ data: { workspaceId, personId } }))
+        const data = [{ workspaceId, personId }]
+        await write(context, () => db.member.createMany({ data, skipDuplicates: true }))
         return true
       },
     }),

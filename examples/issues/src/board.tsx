@@ -1,5 +1,5 @@
 /** The board: three columns that stay as the database is, and cards that move under one's hand before the server knows. */
-import { type DragEvent, useState } from 'react'
+import { type DragEvent, useRef, useState } from 'react'
 import { MutationError } from 'rowcast/client'
 import { useLiveList } from 'rowcast/react'
 import { graphql } from '../generated/gql/gql.ts'
@@ -87,6 +87,7 @@ export function Board({ session, people, projectId }: BoardProps) {
   const [lit, setLit] = useState<ReadonlyMap<string, string>>(new Map())
   const [failure, setFailure] = useState('')
   const [openId, setOpenId] = useState<string | null>(null)
+  const moves = useRef<Promise<unknown>>(Promise.resolve())
   const list = useLiveList({
     client: session.changes,
     request: { query: IssuesDocument, variables: { projectId } },
@@ -110,12 +111,18 @@ export function Board({ session, people, projectId }: BoardProps) {
     const [above, below] = [column[at - 1]?.rank, column[at]?.rank]
     const rank =
       above === undefined ? (below ?? 1) - 1 : below === undefined ? above + 1 : (above + below) / 2
+    if (status === issue.status && rank === issue.rank) return
     const mutationId = list.newMutationId()
+    setFailure('')
     list.show(mutationId, { action: 'UPDATE', key: { rowId: issue.id }, new: { ...issue, status, rank } })
     try {
-      await session.ask(MoveDocument, { id: Number(issue.id), status, rank, mutationId })
+      // One after the other, as they were made: on a slow network the first could come last.
+      const moved = moves.current.then(() =>
+        session.ask(MoveDocument, { id: Number(issue.id), status, rank, mutationId }),
+      )
+      moves.current = moved.catch(() => undefined)
+      await moved
       await list.settled(mutationId)
-      setFailure('')
     } catch (reason) {
       // The server has it: its change comes late, and not never.
       if (reason instanceof MutationError) return
@@ -154,6 +161,7 @@ export function Board({ session, people, projectId }: BoardProps) {
       </div>
       {open === undefined ? null : (
         <IssuePanel
+          key={open.id}
           session={session}
           issue={open}
           newMutationId={list.newMutationId}
@@ -181,12 +189,17 @@ interface ColumnProps extends Place {
 function Column({ name, cards, lit, onOpen, onDrop, onStep, ...place }: ColumnProps) {
   const drop = (event: DragEvent<HTMLElement>) => {
     event.preventDefault()
+    const dropped = event.dataTransfer.getData('text/plain')
     const shown = [...event.currentTarget.querySelectorAll('article')]
-    const at = shown.findIndex((card) => {
+    // The card itself is no place for it: dropped where it was, it stays there.
+    const below = shown.find((card) => {
       const { top, height } = card.getBoundingClientRect()
-      return event.clientY < top + height / 2
+      return card.dataset['id'] !== dropped && event.clientY < top + height / 2
     })
-    onDrop(event.dataTransfer.getData('text/plain'), at < 0 ? undefined : cards[at])
+    onDrop(
+      dropped,
+      cards.find(({ id }) => id === below?.dataset['id']),
+    )
   }
   return (
     <section aria-label={name} onDragOver={(event) => event.preventDefault()} onDrop={drop}>

@@ -1,5 +1,5 @@
 /** One issue: its comments, live, and who has seen it. Looking at it is seeing it. */
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useLiveList } from 'rowcast/react'
 import { graphql } from '../generated/gql/gql.ts'
 import type { CardFragment } from '../generated/gql/graphql.ts'
@@ -50,6 +50,8 @@ interface IssuePanelProps {
 export function IssuePanel({ session, issue, newMutationId, onClose }: IssuePanelProps) {
   const issueId = Number(issue.id)
   const [draft, setDraft] = useState('')
+  const [isSending, setIsSending] = useState(false)
+  const sent = useRef('')
   const { fail, failure } = useFailure()
   const { rows } = useLiveList({
     client: session.changes,
@@ -87,16 +89,25 @@ export function IssuePanel({ session, issue, newMutationId, onClose }: IssuePane
       <form
         onSubmit={(event) => {
           event.preventDefault()
-          if (draft.trim() === '') return
+          // Once, however often it is asked for on a slow network.
+          if (draft.trim() === '' || sent.current !== '') return
           const mutationId = newMutationId()
-          session.ask(CommentDocument, { issueId, body: draft, mutationId }).then(() => setDraft(''), fail)
+          sent.current = mutationId
+          setIsSending(true)
+          session
+            .ask(CommentDocument, { issueId, body: draft, mutationId })
+            .then(() => setDraft((now) => (now === draft ? '' : now)), fail)
+            .finally(() => {
+              sent.current = ''
+              setIsSending(false)
+            })
         }}
       >
         <label>
           A comment
           <textarea value={draft} rows={3} onChange={(event) => setDraft(event.target.value)} />
         </label>
-        <button type="submit" className="button send">
+        <button type="submit" className="button send" disabled={isSending}>
           Send
         </button>
       </form>
