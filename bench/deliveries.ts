@@ -12,16 +12,18 @@ export interface Load {
   readonly clients: number
   readonly transactions: number
   readonly changes: number
+  /** How many messages of each transaction come to a client. @default as many as changes */
+  readonly messages?: number | undefined
 }
 
 async function measure(book: RunBook, swarm: Child, server: LiveServer, group: string, load: Load) {
-  const { scenario, clients, transactions, changes } = load
+  const { scenario, clients, transactions, changes, messages = changes } = load
   const before = await server.child.usage()
   const startedMs = performance.now()
   for (let n = 0; n < transactions; n++) {
     await swarm.call('reset', { group })
     await server.fire(changes)
-    const count = clients * changes
+    const count = clients * messages
     if (!(await swarm.call<boolean>('reach', { group, count, timeoutMs: TIMEOUT_MS }))) {
       const got = await swarm.call<number>('count', { group })
       throw new Error(`${scenario}: ${server.name} delivered ${got} of ${count}.`)

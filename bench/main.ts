@@ -16,6 +16,7 @@ import { growth } from './growth.ts'
 import { hostile } from './hostile.ts'
 import { idleModels } from './idle-models.ts'
 import { latency } from './latency.ts'
+import { lists } from './lists.ts'
 import { memory } from './memory.ts'
 import { metadata } from './metadata.ts'
 import { related } from './related.ts'
@@ -27,7 +28,7 @@ import { threeWays } from './three-ways.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
   ...[drain, decode, idleModels, latency, fanOut, filters, memory, growth, start, broker, hostile, relations],
-  ...[comingBack, metadata, related, threeWays, firstRowsRead],
+  ...[comingBack, metadata, related, threeWays, firstRowsRead, lists],
 ]
 /** Beside the sources, not beside what they are compiled to. */
 const RESULTS = join(import.meta.dirname, '../../results')

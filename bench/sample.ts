@@ -21,6 +21,11 @@ export async function writeComments(database: BenchDatabase, count: number): Pro
     ANALYZE`)
 }
 
+/** One more of them. */
+export function commentSql(id: number): string {
+  return `INSERT INTO "Comment" (id, "postId", body) SELECT ${id}, min(id), 'Comment ${id}' || repeat(' x', 100) FROM "Post"`
+}
+
 /** Changes of them are published beside those of the orders. */
 export async function makeCommentsLive(database: BenchDatabase): Promise<void> {
   await database.query(

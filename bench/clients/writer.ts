@@ -1,10 +1,13 @@
 /** Commits at a steady rate, from a process of its own. */
 import pg from 'pg'
 import { insertSql } from '../orders.ts'
+import { commentSql } from '../sample.ts'
 
 /** What to write. */
 export interface WriteRequest {
   readonly url: string
+  /** @default 'orders' */
+  readonly table?: 'orders' | 'comments'
   readonly firstId: number
   readonly count: number
   /** Transactions a second. */
@@ -31,11 +34,12 @@ async function write(request: WriteRequest): Promise<number> {
 
 /** Every eighth row. */
 async function writeShare(client: pg.Client, index: number, startedMs: number, request: WriteRequest) {
-  const { count, firstId, rate } = request
+  const { count, firstId, rate, table = 'orders' } = request
+  const sqlOf = (id: number) => (table === 'orders' ? insertSql(id, id) : commentSql(id))
   for (let n = index; n < count; n += CONNECTIONS) {
     const dueMs = startedMs + (n / rate) * 1_000
     while (performance.now() < dueMs) await new Promise((resolve) => setTimeout(resolve, 1))
-    await client.query(insertSql(firstId + n, firstId + n))
+    await client.query(sqlOf(firstId + n))
   }
 }
 
