@@ -12,6 +12,8 @@ import { makeCommentsLive, migrate, writeComments } from './sample.ts'
 
 const POLLED = 'Yoga + Prisma, polled'
 const RATE = 200
+/** On a machine that is busy with others, a server that cannot keep up takes long. */
+const TIMEOUT_MS = 600_000
 /** Ids of the rows that are written, behind those that are there. */
 const FIRST_ID = 1_000_000
 
@@ -90,9 +92,9 @@ async function measure(
     await writer.call('write', request)
   }
   const reach = async (value: number) => {
-    const untilMs = performance.now() + 120_000
+    const untilMs = performance.now() + TIMEOUT_MS
     while (!(await screens.call<boolean>('haveShown', { value }))) {
-      if (performance.now() > untilMs) throw new Error(`${server.name} did not show all in two minutes.`)
+      if (performance.now() > untilMs) throw new Error(`${server.name} did not show all in ten minutes.`)
       await delay(20)
     }
   }
