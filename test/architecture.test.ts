@@ -454,6 +454,7 @@ describe('architecture', () => {
       'server/execution/slice-lists.ts': 'a field of a schema of the application: it is sliced once',
       'server/http/incoming-request.ts':
         "a request of Node's, whose constructor runs before fields are there",
+      'sets/fence.ts': 'a Prisma Client of the application: it has answered from a standby',
       'wire/shared-listener.ts': 'an AbortSignal of the application',
     }
     const keeping = files

@@ -11,9 +11,10 @@ import { callAll } from './call-all.ts'
 import { NextSlice } from './next-slice.ts'
 import { offerTo } from './offer-to.ts'
 import { beginRoundOf, leaveSlowOf, oldestReadOf, READING_MS } from './oldest-read.ts'
-import { CATCHING_UP, type Choice, KEEPING_UP, type Lane, type Member } from './reading-cohort.ts'
+import { CATCHING_UP, type Choice, KEEPING_UP, type Lane, type Member, moveTo } from './reading-cohort.ts'
 import type { LogEntry, RetainedLog } from './retained-log.ts'
-import type { ReadingPosition, Subscriber } from './subscriber.ts'
+import type { Subscriber } from './subscriber.ts'
+import type { ReadingPosition } from './subscriber-phase.ts'
 import { type Pressure, Slice, type SliceTimers } from './time-slices.ts'
 import { asError } from './unread.ts'
 
@@ -291,9 +292,3 @@ interface PartToRead {
 }
 
 const subscribersOf = (members: readonly Member[]) => () => members.map(({ subscriber }) => subscriber)
-
-function moveTo({ at }: Member, sequence: number, offset: number, after: ChangePosition): void {
-  at.sequence = sequence
-  at.offset = offset
-  at.after = after
-}

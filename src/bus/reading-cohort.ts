@@ -1,13 +1,22 @@
 /**
  * Stage 6, bus. Those who read the log, whose turn it is, and which of them read together: whoever is at the same position. Pure.
  */
+import type { ChangePosition } from '../changes/change.ts'
 import type { RetainedLog } from './retained-log.ts'
-import type { ReadingPosition, Subscriber } from './subscriber.ts'
+import type { Subscriber } from './subscriber.ts'
+import type { ReadingPosition } from './subscriber-phase.ts'
 
 /** A subscriber with where it is. */
 export interface Member {
   readonly subscriber: Subscriber
   readonly at: ReadingPosition
+}
+
+/** All before it has been read: the part's change at the offset comes next. */
+export function moveTo({ at }: Member, sequence: number, offset: number, after: ChangePosition): void {
+  at.sequence = sequence
+  at.offset = offset
+  at.after = after
 }
 
 /** Those that are at the least position of all who are to be served. */

@@ -145,7 +145,7 @@ export class KeptSet<Loaded, Shown, Event> {
     }
     this.#settleAtBookmark()
     const end = await this.#changes.end()
-    if (end === 'left behind') this.#readAnew()
+    if (end === 'left behind') this.#readAgain()
     else if (end === 'over') return false
     else await this.#rest()
     return true
@@ -196,7 +196,7 @@ export class KeptSet<Loaded, Shown, Event> {
   }
 
   /** What it had no time for is in what is read now: it loses nothing, and who shows it hears of it a little later. */
-  #readAnew(): void {
+  #readAgain(): void {
     this.#changes.close()
     this.#fence = null
     this.#boundary = null

@@ -130,7 +130,7 @@ it('a cursor from before a gap ends before anything that came after it, however 
   await sql(`INSERT INTO items VALUES (3, 'after the gap')`)
   const next = startNext(database, options)
   const changes = subscribe(next, cursor)
-  const [all, seen] = [subscribe(next, 'earliest'), new Array<unknown>()]
+  const [all, seen] = [subscribe(next, 'earliest'), [] as unknown[]]
   const reading = async (): Promise<void> => {
     for (;;) seen.push((await all.next()).value.new['note'])
   }

@@ -60,7 +60,14 @@ function open(
         return count
       },
     },
-    ...{ isAskedAgain: false, everyMs: 0, monotonicMs: () => nowMs++, wait: async () => undefined, turns, weigh },
+    ...{
+      isAskedAgain: false,
+      everyMs: 0,
+      monotonicMs: () => nowMs++,
+      wait: async () => undefined,
+      turns,
+      weigh,
+    },
     snapshotOf: (state) => state,
     patchOf: (_before, event) => ({ event, bytes: 1 }),
     untaken: new UntakenPatches(1_000_000),
@@ -102,12 +109,15 @@ it.each([
   [leftTheLog(), 'goes on'],
   [new RowcastError('SUBSCRIBER_TOO_SLOW', 'Too much waits.'), 'goes on'],
   [cannotGoOn('another server has taken over'), 'ends'],
-])('that changes came faster than it took them, ends no list: it is read again (%s)', async (error, outcome) => {
-  const followed = open({ isOver: false, wait: () => null }, () => undefined, error)
-  const until = async () => {
-    for (let shown = 0; shown < CHANGES; ) shown = (await followed.next()).value.shown
-    return 'goes on'
-  }
-  expect(await until().catch((thrown) => (thrown === error ? 'ends' : thrown))).toBe(outcome)
-  await followed.return()
-})
+])(
+  'that changes came faster than it took them, ends no list: it is read again (%s)',
+  async (error, outcome) => {
+    const followed = open({ isOver: false, wait: () => null }, () => undefined, error)
+    const until = async () => {
+      for (let shown = 0; shown < CHANGES; ) shown = (await followed.next()).value.shown
+      return 'goes on'
+    }
+    expect(await until().catch((thrown) => (thrown === error ? 'ends' : thrown))).toBe(outcome)
+    await followed.return()
+  },
+)

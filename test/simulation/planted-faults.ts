@@ -30,7 +30,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: 'cursors of the process before do not wait for the barriers',
     file: 'src/bus/memory-bus.ts',
-    from: 'if (!isShared && this.lastChanges.waits(subscriber, cursor, again)) return',
+    from: 'if (!isShared && cursor !== null && this.lastChanges.waits(subscriber, cursor, again)) return',
     to: '',
   },
   {
