@@ -41,8 +41,8 @@ test('between two turns no more than a slice is made', async () => {
 
 test('what throws in one item is of that item', async () => {
   const settled = await Promise.allSettled(
-    slicedList(numbers(200), (n) => {
-      if (n === 150) throw new Error('no')
+    slicedList(numbers(2 * SLICE_ITEMS), (n) => {
+      if (n === SLICE_ITEMS + 9) throw new Error('no')
       return n
     }),
   )
@@ -52,7 +52,7 @@ test('what throws in one item is of that item', async () => {
 test('short lists, and whatever is no list, stay as they are', () => {
   const short = numbers(SLICE_ITEMS)
   for (const value of [null, undefined, 'x', {}, short]) expect(inSlices(value)).toBe(value)
-  const promised = numbers(100).map((n) => Promise.resolve(n))
+  const promised = numbers(2 * SLICE_ITEMS).map((n) => Promise.resolve(n))
   expect(inSlices(promised)).toBe(promised)
 })
 
@@ -82,7 +82,8 @@ test('the answer is the same as without', async () => {
 })
 
 test('an error in the middle of a list is where it would be', async () => {
-  const rows = numbers(200).map((n) => ({ n, name: n === 170 ? null : 'x' }))
+  const at = SLICE_ITEMS + 20
+  const rows = numbers(2 * SLICE_ITEMS).map((n) => ({ n, name: n === at ? null : 'x' }))
   const document = parse('{ rows { name } }')
   const run = (isSliced: boolean) => {
     const schema = buildSchema(SDL)
@@ -91,5 +92,5 @@ test('an error in the middle of a list is where it would be', async () => {
   }
   const [sliced, whole] = [await run(true), await run(false)]
   expect(JSON.stringify(sliced)).toBe(JSON.stringify(whole))
-  expect(sliced.errors?.[0]?.path).toEqual(['rows', 170, 'name'])
+  expect(sliced.errors?.[0]?.path).toEqual(['rows', at, 'name'])
 })
