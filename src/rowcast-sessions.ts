@@ -12,12 +12,14 @@ import type { RowcastParts } from './rowcast-parts.ts'
 import { type FoundRow, type Gone, RowWatch, type WantedRow } from './sets/row-watch.ts'
 import type { SessionRow, SessionRows } from './sets/session-rows.ts'
 import { unmarkedWhere } from './sets/unmarked-where.ts'
+import { withinAnswerTime } from './wire/answer-deadline.ts'
+import { waitBoundsOf } from './wire/driver-target.ts'
 
 /** How a context names its row. */
 type RowOf = (context: never) => unknown
 
 /** What it works with. */
-type SessionParts = Pick<RowcastParts, 'bus' | 'guard' | 'visibility' | 'models' | 'catalog'> & {
+type SessionParts = Pick<RowcastParts, 'bus' | 'guard' | 'visibility' | 'models' | 'catalog' | 'target'> & {
   readonly options: Pick<RowcastParts['options'], 'prisma'>
 }
 
@@ -75,7 +77,7 @@ export function followSessions(
   }
 }
 
-function readerOf({ options: { prisma }, models }: SessionParts, model: ModelSpec): Read {
+function readerOf({ options: { prisma }, models, target }: SessionParts, model: ModelSpec): Read {
   const delegate: unknown = memberOf(withWholeRows(Object(prisma)), delegateName(prismaNameOf(model)))
   const findMany = memberOf(delegate, 'findMany')
   if (typeof findMany !== 'function')
@@ -88,10 +90,12 @@ function readerOf({ options: { prisma }, models }: SessionParts, model: ModelSpe
     )
   return ({ where, ...query }: { readonly where?: object }) => {
     const there = unmarkedWhere(model, models.options.get(model.name)?.softDelete)
-    return findMany.call(delegate, {
+    const found: Promise<readonly AnyRow[]> = findMany.call(delegate, {
       ...query,
       where: there === null ? where : { AND: [where, there] },
-    }) as Promise<readonly AnyRow[]>
+    })
+    // One connection of the pool that fell silent is not to keep all sessions from being looked for again.
+    return withinAnswerTime(found, waitBoundsOf(target).answerTimeoutMs)
   }
 }
 

@@ -78,7 +78,7 @@ export function createReaderFace(parts: ReaderFaceParts): ReaderFace {
     },
   )
   const sessions = followSessions(
-    { catalog, models, bus, guard, visibility, options: { prisma } },
+    { catalog, models, bus, guard, visibility, target, options: { prisma } },
     (model) => !reader.isFollowing() || reader.faults().has(model),
     { model: models.specOf('Blue'), of: sessionOf },
   )
