@@ -74,6 +74,14 @@ async function bundle(names) {
     ...{ entryFileNames: '[name].js', chunkFileNames: 'shared-[hash].js' },
   })
   await build.close()
+  for (const { fileName, code } of output) {
+    // A bundle in CommonJS that an application makes of it has no such address: what is asked for there is Node's own, or the application's graphql.
+    const anywhere = code?.replace(
+      'createRequire(import.meta.url)',
+      "createRequire(import.meta.url || process.cwd() + '/')",
+    )
+    if (anywhere !== code) writeFileSync(join(BUNDLED, fileName), anywhere)
+  }
   const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
   return new Set(modules.flatMap((id) => folderOf(id) ?? []))
 }

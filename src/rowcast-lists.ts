@@ -251,12 +251,14 @@ class Lists {
     return {
       isAskedAgain,
       changeCursor: () => rowcast().changeCursor(),
-      subscribe: (after: string) =>
-        isAskedAgain
-          ? [...new Set([model.name, ...models])].map((name) =>
-              related.bus.subscribe({ ...ofModel(name, null), after }),
-            )
-          : [rowcast().subscribeDeliveries({ ...ofModel(model.name, filter), after })],
+      subscribe: (after: string) => {
+        if (!isAskedAgain) return [rowcast().subscribeDeliveries({ ...ofModel(model.name, filter), after })]
+        const names = [...new Set([model.name, ...models])]
+        // What has befallen one since the list was opened: nobody was there to be ended by it.
+        const fault = names.map((name) => related.faultOf(name)).find((each) => each !== undefined)
+        if (fault !== undefined) throw fault
+        return names.map((name) => related.bus.subscribe({ ...ofModel(name, null), after }))
+      },
       monotonicMs: () => performance.now(),
       wait: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref()),
       turns: this.#turns,

@@ -18,7 +18,7 @@ export async function withinTime<Answer>(
     timer = setTimeout(
       contain(() => reject(late()), reject),
       timeoutMs,
-    )
+    ).unref()
   })
   try {
     return await Promise.race([answer, end])

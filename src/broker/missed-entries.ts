@@ -2,7 +2,7 @@
  * Beside the bus, broker. Entries that the stream has dropped before a reader of one model came to them: whether any of them
  * had changes of it. Where the model has changed since, the next entry of it says so: where it had changed before.
  */
-import { cannotResume } from '../bus/resync-required.ts'
+import { olderThanRetained } from '../bus/resync-required.ts'
 import type { ChangePosition } from '../changes/change.ts'
 import { comparePositions } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
@@ -54,5 +54,5 @@ export class MissedEntries {
 
 /** The end of a reader to whom changes of its model may be missing. */
 export function tooOld(): RowcastError {
-  return cannotResume('it is older than what is retained')
+  return olderThanRetained()
 }

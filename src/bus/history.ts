@@ -22,7 +22,7 @@ import type { LastChanges } from '../source/published/last-changes.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { callAll } from './call-all.ts'
-import { cannotResume } from './resync-required.ts'
+import { cannotResume, olderThanRetained } from './resync-required.ts'
 import type { RetainedLog } from './retained-log.ts'
 
 /** An origin and the position it ends at; the present one has none. */
@@ -140,8 +140,7 @@ export class History {
       return cannotResume('changes of its model could not be read for a while')
     }
     if (isShared) return null
-    if (comparePositions(cursor.position, this.log.floorOf(model)) < 0)
-      return cannotResume('it is older than what is retained')
+    if (comparePositions(cursor.position, this.log.floorOf(model)) < 0) return olderThanRetained()
     const { commitLsn } = cursor.position
     // A commit that begins where the server's WAL ends is not in it.
     if (commitLsn >= this.#serverLsn && commitLsn > this.log.newest.commitLsn) return this.notReached()
@@ -220,8 +219,7 @@ export class History {
     const { position } = cursor
     const fault = this.faultOf(cursor, '')
     if (fault !== null) throw fault
-    if (comparePositions(position, this.log.floor) <= 0)
-      throw cannotResume('it is older than what is retained')
+    if (comparePositions(position, this.log.floor) <= 0) throw olderThanRetained()
     const { commitLsn, index } = position
     for (let sequence = this.log.find({ commitLsn, index: index - 1 }); ; sequence += 1) {
       const part = this.log.read(sequence)?.part

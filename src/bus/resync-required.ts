@@ -15,14 +15,22 @@ export function cannotGoOn(reason: string, model?: string, cause?: unknown): Row
 }
 
 const LEFT_THE_LOG = 'it was read too slowly and has left the log'
+const OLDER_THAN_RETAINED = 'it is older than what is retained'
+
+/** Of whoever is to begin, or to go on, behind a position that nobody keeps any more. */
+export function olderThanRetained(): RowcastError {
+  return cannotResume(OLDER_THAN_RETAINED)
+}
 
 /** Of a subscription that is read more slowly than changes come, for longer than they are retained. */
 export function leftTheLog(): RowcastError {
   return cannotResume(LEFT_THE_LOG)
 }
 
-/** Whether a subscription ended as its own consumer was too slow, and for no other reason. */
+/** Whether a subscription that had begun ended as its own consumer was too slow, and for no other reason. */
 export function isLeftBehind(error: unknown): boolean {
   if (isRowcastError(error, 'SUBSCRIBER_TOO_SLOW')) return true
-  return isRowcastError(error, 'RESYNC_REQUIRED') && error.details['reason'] === LEFT_THE_LOG
+  if (!isRowcastError(error, 'RESYNC_REQUIRED')) return false
+  const { reason } = error.details
+  return reason === LEFT_THE_LOG || reason === OLDER_THAN_RETAINED
 }

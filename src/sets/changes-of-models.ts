@@ -58,12 +58,16 @@ export class ChangesOfModels {
     for (const { pull } of this.#changes) if (pull !== undefined) pull.reader = { onReadable: call }
   }
 
-  /** Null while nothing has ended; `left behind` where changes came faster than they were taken. @throws how it ended otherwise */
-  async end(): Promise<'left behind' | 'over' | null> {
+  /** Asked in the turn in which all was taken: what comes later is said to whoever waits to read. */
+  get hasEnded(): boolean {
+    return this.#changes.some(({ pull }) => pull?.isEnded === true)
+  }
+
+  /** `left behind` where changes came faster than they were taken. @throws how it ended otherwise */
+  async end(): Promise<'left behind' | 'over'> {
     const ended = this.#changes.find(({ pull }) => pull?.isEnded === true)
-    if (ended === undefined) return null
     try {
-      await ended.next()
+      await ended?.next()
       return 'over'
     } catch (error) {
       if (!isLeftBehind(error)) throw error

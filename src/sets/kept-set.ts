@@ -144,10 +144,9 @@ export class KeptSet<Loaded, Shown, Event> {
       if (turns.isOver) return true
     }
     this.#settleAtBookmark()
-    const end = await this.#changes.end()
-    if (end === 'left behind') this.#readAgain()
-    else if (end === 'over') return false
-    else await this.#rest()
+    if (!this.#changes.hasEnded) await this.#rest()
+    else if ((await this.#changes.end()) === 'over') return false
+    else this.#readAgain()
     return true
   }
 
@@ -197,8 +196,10 @@ export class KeptSet<Loaded, Shown, Event> {
 
   /** What it had no time for is in what is read now: it loses nothing, and who shows it hears of it a little later. */
   #readAgain(): void {
+    this.#budget.noteLost()
     this.#changes.close()
     this.#fence = null
+    this.#isOutdated = false
     this.#boundary = null
     this.#transaction = null
     this.#mustRead = true
@@ -260,6 +261,7 @@ export class KeptSet<Loaded, Shown, Event> {
   #settle(cursor: string): void {
     this.#fence = null
     if (this.#mustRead) return
+    this.#budget.noteSettled()
     this.#boundary = cursor
     this.#show()
     this.#serve()

@@ -6,7 +6,7 @@ import { allSetsOf, type Condition, type KeySetSpec, relatedTests } from '../bus
 import { isCounted, type KeySource, relatedKeyOf } from '../bus/filter/related-keys.ts'
 import type { ValueKey } from '../bus/filter/value-domain.ts'
 import type { History } from '../bus/history.ts'
-import { cannotResume } from '../bus/resync-required.ts'
+import { olderThanRetained } from '../bus/resync-required.ts'
 import type { AnyChange, AnyRow } from '../changes/change.ts'
 import { isRowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
@@ -61,8 +61,7 @@ export class KeyHistory {
     const specs = conditions.flatMap(allSetsOf)
     const models = new Set(specs.map(({ model }) => model.name))
     const { log } = host.history
-    if ([...models].some((model) => !hasAllAfter(log, model, ordinal - 1)))
-      throw cannotResume('it is older than what is retained')
+    if ([...models].some((model) => !hasAllAfter(log, model, ordinal - 1))) throw olderThanRetained()
     const passed = passedBy(host.history, models, ordinal)
     const through = async (transactions: readonly LogTransaction[]) =>
       new KeyHistory(

@@ -9,6 +9,8 @@ const REST_FACTOR = 2
 const SLOW_MS = 4_000
 /** One slow read is no habit. */
 const SLOW_READS_MAX = 4
+/** The log may be shorter than a read takes: it would be read for ever, and shown to nobody. */
+const LOSSES_MAX = 8
 
 /** Milliseconds between two reads at the least. */
 export interface ReadIntervals {
@@ -24,6 +26,7 @@ export class ReadBudget {
   #dueAtMs = Number.NEGATIVE_INFINITY
   #hurriedDueAtMs = Number.NEGATIVE_INFINITY
   #slowReads = 0
+  #losses = 0
 
   constructor(monotonicMs: () => number, intervals: ReadIntervals) {
     this.#monotonicMs = monotonicMs
@@ -50,6 +53,21 @@ export class ReadBudget {
     throw new RowcastError(
       'LIST_TOO_COSTLY',
       `The database took more than ${SLOW_MS} ms to read it, ${SLOW_READS_MAX} times in a row.`,
+    )
+  }
+
+  /** What was read came to where the stream is. */
+  noteSettled(): void {
+    this.#losses = 0
+  }
+
+  /** Changes left the log before what had been read came to where the stream is. @throws LIST_TOO_COSTLY */
+  noteLost(): void {
+    this.#losses += 1
+    if (this.#losses < LOSSES_MAX) return
+    throw new RowcastError(
+      'LIST_TOO_COSTLY',
+      `Changes came faster than it could be read and followed, ${LOSSES_MAX} times in a row.`,
     )
   }
 }

@@ -1,6 +1,6 @@
 /** Sets, between stages 6 and 7. Where in the log a subscription goes on that asks other rows: behind what is known of all of its models. */
 import type { History } from '../bus/history.ts'
-import { cannotResume } from '../bus/resync-required.ts'
+import { olderThanRetained } from '../bus/resync-required.ts'
 import { type Cursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { hasAllAfter, ordinalOf } from './log-transactions.ts'
@@ -68,8 +68,7 @@ export function beginningAfter(
   const beginning =
     cursor === null ? { ordinal: oldestOf(history, models), given: null } : behind(history, models, cursor)
   for (const model of models) {
-    if (!hasAllAfter(history.log, model, beginning.ordinal))
-      throw cannotResume('it is older than what is retained')
+    if (!hasAllAfter(history.log, model, beginning.ordinal)) throw olderThanRetained()
   }
   return beginning
 }

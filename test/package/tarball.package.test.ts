@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { ROOT } from '../support/packed-project.ts'
 import { packTarball } from '../support/packed-tarball.ts'
 
@@ -178,3 +178,31 @@ async function sizesByPackage(modules: string): Promise<Readonly<Record<string, 
   }
   return sizes
 }
+
+it('can be bundled into CommonJS with the rest of an application: all of it loads, and its server listens', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rowcast-bundle-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  await writeFile(
+    join(folder, 'program.js'),
+    `import { buildSchema } from ${JSON.stringify(join(ROOT, 'node_modules/graphql/index.js'))}
+    import { createRowcast } from ${JSON.stringify(join(ROOT, 'dist/index.js'))}
+    import { createServer } from ${JSON.stringify(join(ROOT, 'dist/server/create-server.js'))}
+    const quiet = () => {}
+    const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
+    const schema = buildSchema('type Query { a: Int }')
+    const server = createServer({ schema, logger, port: 0, health: () => ({ ready: true }), ...JSON.parse(process.argv[2]) })
+    server.listen().then(async ({ url }) => {
+      const page = await fetch(new URL('/graphql', url), { headers: { accept: 'text/html' } })
+      console.log(typeof createRowcast, page.status, await page.text())
+      await server.close()
+    })`,
+  )
+  const run = promisify(execFile)
+  // As applications do for one file of Node.js: what it makes is CommonJS, where no module knows where it stands.
+  const esbuild = join(ROOT, 'node_modules/.bin/esbuild')
+  const bundle = join(folder, 'program.cjs')
+  await run(esbuild, [join(folder, 'program.js'), '--bundle', '--platform=node', `--outfile=${bundle}`])
+  const options = JSON.stringify({ graphiql: true })
+  const { stdout } = await run(process.execPath, [bundle, options], { cwd: ROOT })
+  expect(stdout).toMatch(/^function 404 .*external/)
+})

@@ -26,3 +26,18 @@ test('makes none of what is sure to be too long', () => {
   stringify.mockRestore()
   expect(hasLongerTexts({ rows: Array.from({ length: 1_000 }, () => null) }, 900)).toBe(true)
 })
+
+test('looks at no more of a long list than it needs', () => {
+  const asked = { count: 0 }
+  const list = new Proxy(
+    Array.from({ length: 100_000 }, () => 'a text of some length'),
+    {
+      get(target, name) {
+        asked.count += 1
+        return Reflect.get(target, name)
+      },
+    },
+  )
+  expect(hasLongerTexts(list, 1_000)).toBe(true)
+  expect(asked.count).toBeLessThan(10_000)
+})

@@ -1,10 +1,11 @@
 /** What many changes cause in one list is done in turns, so that others come in between: however many lists there are. */
 import { expect, it } from 'vitest'
-import { cannotGoOn, leftTheLog } from '../../src/bus/resync-required.ts'
+import { cannotGoOn, leftTheLog, olderThanRetained } from '../../src/bus/resync-required.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import type { KeptState } from '../../src/sets/kept-parts.ts'
 import { KeptSet } from '../../src/sets/kept-set.ts'
+import { ReadBudget } from '../../src/sets/read-budget.ts'
 import { UntakenPatches } from '../../src/sets/untaken-patches.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { PLAIN_ORIGIN } from '../support/plain-change.ts'
@@ -23,7 +24,7 @@ const delivery = (commit: number) => ({
 function open(
   turns: { readonly isOver: boolean; wait(): Promise<void> | null },
   weigh: (n: number) => void,
-  firstEnd: Error | null = null,
+  { firstEnd = null, isLate = false }: { firstEnd?: Error | null; isLate?: boolean } = {},
 ) {
   let opened = 0
   let nowMs = 0
@@ -34,10 +35,28 @@ function open(
     subscribe: () => {
       opened += 1
       const isEnded = firstEnd !== null && opened === 1
-      const take = () => (isEnded ? undefined : waiting.shift())
+      let taken = 0
+      const take = () => {
+        if (isEnded || (isLate && taken === 1)) return undefined
+        taken += 1
+        return waiting.shift()
+      }
+      const pull = {
+        ...{ take, reader: null as { onReadable(): void } | null, bookmark: () => null },
+        get isEnded() {
+          // The rest comes in the microtask behind the question, and is said once.
+          if (isLate && taken === 1)
+            queueMicrotask(() => {
+              taken = 2
+              pull.reader?.onReadable()
+              pull.reader = null
+            })
+          return isEnded
+        },
+      }
       return [
         {
-          pull: { take, isEnded, reader: null, bookmark: () => null },
+          pull,
           next: async () => {
             throw firstEnd
           },
@@ -108,11 +127,12 @@ it('what is kept counts as it becomes, and ends the list where that is too much'
 it.each([
   [leftTheLog(), 'goes on'],
   [new RowcastError('SUBSCRIBER_TOO_SLOW', 'Too much waits.'), 'goes on'],
+  [olderThanRetained(), 'goes on'],
   [cannotGoOn('another server has taken over'), 'ends'],
 ])(
   'that changes came faster than it took them, ends no list: it is read again (%s)',
   async (error, outcome) => {
-    const followed = open({ isOver: false, wait: () => null }, () => undefined, error)
+    const followed = open({ isOver: false, wait: () => null }, () => undefined, { firstEnd: error })
     const until = async () => {
       for (let shown = 0; shown < CHANGES; ) shown = (await followed.next()).value.shown
       return 'goes on'
@@ -121,3 +141,24 @@ it.each([
     await followed.return()
   },
 )
+
+it('what comes right behind the question whether it is over is not missed', { timeout: 5_000 }, async () => {
+  const followed = open({ isOver: false, wait: () => null }, () => undefined, { isLate: true })
+  for (let shown = 0; shown < CHANGES; ) shown = (await followed.next()).value.shown
+  await followed.return()
+})
+
+it('a log that is shorter than each read takes ends it, and is not read for ever', () => {
+  const budget = new ReadBudget(() => 0, { intervalMs: 0, hurriedMs: 0 })
+  const loseAll = () => {
+    for (let n = 0; n < 100; n += 1) budget.noteLost()
+  }
+  const loseSome = () => {
+    for (let n = 0; n < 100; n += 1) {
+      budget.noteLost()
+      budget.noteSettled()
+    }
+  }
+  expect(loseSome).not.toThrow()
+  expect(loseAll).toThrow(expect.objectContaining({ code: 'LIST_TOO_COSTLY' }))
+})

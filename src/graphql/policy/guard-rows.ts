@@ -5,6 +5,7 @@
 
 import { TRUE } from '../../bus/filter/outcome.ts'
 import type { AnyRow } from '../../changes/change.ts'
+import { isThenable } from '../../metadata-schema.ts'
 import { fieldHidden } from './field-hidden.ts'
 import type { ModelView, ViewerRows } from './viewer-policies.ts'
 
@@ -81,10 +82,6 @@ export function hideFields(row: AnyRow, model: string, hidden: ReadonlySet<strin
     })
   }
   return visible
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 function isIterable(value: object): value is Iterable<unknown> {

@@ -29,14 +29,17 @@ export class PolicyCalls {
    * @throws POLICY_FAILED where it throws, POLICY_TIMEOUT where it does not answer in time
    */
   async ask<Answer>(of: string, name: string, call: () => Answer): Promise<Awaited<Answer>> {
-    const late = new RowcastError('POLICY_TIMEOUT', 'A policy has not answered in time.', {
-      cause: new LatePolicy(`${of}.${name}`),
-    })
+    let ownLate: RowcastError | undefined
+    const late = () => {
+      const cause = new LatePolicy(`${of}.${name}`)
+      ownLate = new RowcastError('POLICY_TIMEOUT', 'A policy has not answered in time.', { cause })
+      return ownLate
+    }
     try {
       const given = call()
-      return await (isThenable(given) ? withinTime(given, this.#timeoutMs, () => late) : given)
+      return await (isThenable(given) ? withinTime(given, this.#timeoutMs, late) : given)
     } catch (cause) {
-      if (cause === late) throw late
+      if (ownLate !== undefined && cause === ownLate) throw cause
       throw new RowcastError('POLICY_FAILED', `The policy \`${name}\` of ${of} threw.`, { cause })
     }
   }

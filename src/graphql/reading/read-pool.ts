@@ -195,7 +195,8 @@ export function beginOperation(context: unknown): () => void {
   const operation: ExecutedOperation = { reads: null, isAbandoned: false }
   operations.set(context, operation)
   return () => {
-    operations.delete(context)
+    // What has no result yet, and nobody waits for, goes on: it is to read nothing as an operation of its own.
+    if (!operation.isAbandoned) operations.delete(context)
     operation.reads?.end()
   }
 }

@@ -5,6 +5,7 @@
 import { TurnShare } from '../../bus/turn-share.ts'
 import { createGuard } from '../../guard.ts'
 import { silentLogger } from '../../logger.ts'
+import { isThenable } from '../../metadata-schema.ts'
 
 /**
  * Items that are done in one go, in a few milliseconds. Not fewer: what they ask the database for is asked for all of them together, and
@@ -40,6 +41,6 @@ async function gateBehind(before: Promise<void> | null, wait: () => Promise<void
 /** What a resolver gives, in slices where it is a long list that is there. */
 export function inSlices(value: unknown): unknown {
   if (!Array.isArray(value) || value.length <= SLICE_ITEMS) return value
-  // Promises have turns of their own, or are slices already.
-  return value[SLICE_ITEMS] instanceof Promise ? value : slicedList(value, (item: unknown) => item)
+  // Promises have turns of their own, or are slices already; one that waited here for its turn could reject before anybody listens.
+  return value.some(isThenable) ? value : slicedList(value, (item: unknown) => item)
 }

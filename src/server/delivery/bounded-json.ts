@@ -20,14 +20,20 @@ export function hasLongerTexts(value: unknown, bytesMax: number): boolean {
     if (typeof each === 'string') left -= each.length
     if (typeof each !== 'object' || each === null || hasOwnJson(each)) continue
     if (depth > DEPTH_MAX) return false
-    for (const name in each) {
+    for (const member of membersOf(each)) {
       left -= 1
-      const member: unknown = Reflect.get(each, name)
+      if (left < 0) break
       if (typeof member === 'object' || typeof member === 'string')
         waiting.push({ each: member, depth: depth + 1 })
     }
   }
   return left < 0
+}
+
+/** One after the other: nothing is made of all that a long list has. */
+function* membersOf(value: object): Iterable<unknown> {
+  if (Array.isArray(value)) yield* value
+  else for (const name in value) yield Reflect.get(value, name)
 }
 
 /** JSON goes no deeper: what does, as what is within itself, has none at all. */

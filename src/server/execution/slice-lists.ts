@@ -13,6 +13,7 @@ import {
   isObjectType,
 } from 'graphql'
 import { inSlices } from '../../graphql/reading/sliced-list.ts'
+import { isThenable } from '../../metadata-schema.ts'
 
 /** Two servers may have one schema. */
 const sliced = new WeakSet<GraphQLField<unknown, unknown>>()
@@ -27,7 +28,7 @@ export function sliceLists(schema: GraphQLSchema): void {
       const resolve = field.resolve ?? defaultFieldResolver
       field.resolve = (parent, args, context, info) => {
         const value: unknown = resolve(parent, args, context, info)
-        return value instanceof Promise ? value.then(inSlices) : inSlices(value)
+        return isThenable(value) ? Promise.resolve(value).then(inSlices) : inSlices(value)
       }
     }
   }

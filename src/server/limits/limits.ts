@@ -144,7 +144,10 @@ export const DEFAULT_LIMITS: ServerLimits = {
 /** All of them; those that are left undefined stay at their default. */
 export function limitsOf(limits: Partial<ServerLimits> = {}): ServerLimits {
   const given = Object.entries(limits).filter(([, value]) => value !== undefined)
-  return { ...DEFAULT_LIMITS, ...Object.fromEntries(given) }
+  const all: ServerLimits = { ...DEFAULT_LIMITS, ...Object.fromEntries(given) }
+  if (limits.operationTimeoutMs !== undefined) return all
+  // Whoever lets reading take longer lets operations take as long.
+  return { ...all, operationTimeoutMs: Math.max(all.operationTimeoutMs, all.queryTimeoutMs) }
 }
 
 /** What of them says how much is read for an operation; what is left undefined is not among them. */

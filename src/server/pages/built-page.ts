@@ -38,10 +38,10 @@ const BROTLI = '.br'
  * @param folder where it is built to; for tests
  */
 export function createBuiltPage(name: string, headers: OutgoingHttpHeaders, folder?: string): BuiltPage {
-  // Beside this file in the package; from the sources, in the build's folder.
-  const folders = [`../../${name}/`, `../../../dist/${name}/`].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
-  )
+  // Beside this file in the package; from the sources, in the build's folder. In a bundle in CommonJS it has no address.
+  const here = import.meta.url as string | undefined
+  const paths = here === undefined ? [] : [`../../${name}/`, `../../../dist/${name}/`]
+  const folders = paths.map((path) => fileURLToPath(new URL(path, here)))
   let read: { readonly html: string; readonly assets: ReadonlyMap<string, StaticFile> } | null = null
 
   /** Looked for again until it is there: it may be built while the server runs. */

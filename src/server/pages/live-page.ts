@@ -38,8 +38,8 @@ export function createHtmlFile(html: string, headers: ReturnType<typeof security
   return createStaticFile({ content: Buffer.from(html), type, isHashed: false, headers })
 }
 
-/** In this repository only: the package has its pages built. */
+/** In this repository, or in a bundle of an application: the package has its pages built, as files beside it. */
 export async function respondUnbuilt(response: ServerResponse, name: string): Promise<void> {
-  const message = `${name} has not been built. In rowcast’s own repository: npm run page.`
+  const message = `${name} has not been built, or is not beside this file: leave rowcast out of a bundle of yours (external). In rowcast’s own repository: npm run page.`
   respondJson(response, 404, { error: 'NOT_FOUND', message })
 }

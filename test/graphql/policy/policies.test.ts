@@ -74,11 +74,12 @@ describe('rows', () => {
     })
   })
 
-  it('that cannot be judged are not shown: a DELETE of which only the key was sent', async () => {
-    const { feed, see } = openBlog({ User: membersOnly }, { hasOldImages: false })
-    const results = await see('subscription { userChanged { action key { rowId } } }')
+  it('that the key before cannot answer refuse all but inserts: nobody would hear that a row is gone', async () => {
+    const { feed, see, watch } = openBlog({ User: membersOnly }, { hasOldImages: false })
+    expect(codeOf(await watch('subscription { userChanged { action key { rowId } } }'))).toBe('BAD_FILTER')
+    const results = await see('subscription { userChanged(action: INSERT) { action key { rowId } } }')
     feed.commit(
-      { action: 'DELETE', old: null, key: { id: 'b' } },
+      { action: 'INSERT', new: ADA, key: { id: 'a' } },
       { action: 'INSERT', new: BOB, key: { id: 'b' } },
     )
     expect(await nextResult(results)).toEqual({

@@ -1,7 +1,7 @@
 /** What operations may hold, each of them and together: who waits, who does not, and what becomes of whoever asks for too much. */
 import type { GraphQLError } from 'graphql'
 import { expect, it } from 'vitest'
-import { beginOperation, ReadPool, readAs } from '../../../src/graphql/reading/read-pool.ts'
+import { abandonOperation, beginOperation, ReadPool, readAs } from '../../../src/graphql/reading/read-pool.ts'
 import { readLimitsOf } from '../../../src/server/limits/limits.ts'
 
 const KIB = 1024
@@ -96,6 +96,17 @@ it('what is read with one context is one operation until it has its result; with
   expect(pool.bytes).toBe(0)
   for (const given of [{}, {}, undefined]) await read(given)
   expect(pool.bytes).toBe(0)
+})
+
+it('what goes on after nobody waits for its operation reads nothing, not as one of its own either', async () => {
+  const pool = createPool()
+  const context = {}
+  const end = beginOperation(context)
+  abandonOperation(context)
+  const read = () => readAs(pool, context, (reads) => reads.reserve(KIB)).catch(codeOf)
+  expect(await read()).toBe('QUERY_TOO_SLOW')
+  end()
+  expect(await read()).toBe('QUERY_TOO_SLOW')
 })
 
 it('has the bounds that the limits of a server say', async () => {

@@ -54,6 +54,9 @@ test('short lists, and whatever is no list, stay as they are', () => {
   for (const value of [null, undefined, 'x', {}, short]) expect(inSlices(value)).toBe(value)
   const promised = numbers(2 * SLICE_ITEMS).map((n) => Promise.resolve(n))
   expect(inSlices(promised)).toBe(promised)
+  // Some are known already, the others are loaded, and may fail before their turn comes.
+  const mixed = numbers(2 * SLICE_ITEMS).map((n) => (n % 2 === 0 ? n : Promise.resolve(n)))
+  expect(inSlices(mixed)).toBe(mixed)
 })
 
 const SDL = `
