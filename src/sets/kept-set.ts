@@ -4,9 +4,9 @@
  * transactions: what is read counts from where the stream has passed everything that its snapshot sees.
  */
 import type { Delivery } from '../bus/bus.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
 import type { TransactionInfo } from '../changes/change.ts'
 import { comparePositions, formatCursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
-import type { ChangePosition } from '../changes/stream-position.ts'
 import { toLsn } from '../wire/lsn.ts'
 import { ChangesOfModels } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
@@ -15,12 +15,14 @@ import type { KeptSetParts, KeptState } from './kept-parts.ts'
 import { KeptSubscription } from './kept-subscription.ts'
 import { ReadBudget } from './read-budget.ts'
 import { stepOf } from './set-step.ts'
-import { cursorBehind } from './visible-cursor.ts'
+import { cursorBehind, type ReachedPosition } from './visible-cursor.ts'
 
 /** How often it is looked whether the stream has passed the fence, where nothing comes. */
 const LOOK_INTERVAL_MS = 10
 /** Where the database is asked, not more often than this. */
 const READ_INTERVAL_MS = 100
+/** Reads in a row of which a standby cannot say what they have. */
+const UNSURE_READS_MAX = 8
 
 /** One of them. It begins with its first subscription, and ends with its last. */
 export class KeptSet<Loaded, Shown, Event> {
@@ -41,8 +43,9 @@ export class KeptSet<Loaded, Shown, Event> {
   #latest: KeptState<Shown> | null = null
   /** The boundary that the view is at, where it is at one. */
   #boundary: string | null = null
-  #position: ChangePosition | null = null
+  #position: ReachedPosition | null = null
   #transaction: TransactionInfo | null = null
+  #unsureReads = 0
   #shownAtMs = Number.NEGATIVE_INFINITY
   #wake: () => void = () => {}
 
@@ -208,13 +211,12 @@ export class KeptSet<Loaded, Shown, Event> {
   #follow(delivery: Delivery): void {
     const { change, isLastOfTransaction } = delivery
     const { transaction } = change
-    // Of this one it is not known whether it was in what was read. What is read now has it.
-    if (this.#fence?.isUnsure?.(transaction) === true) [this.#fence, this.#mustRead] = [null, true]
+    if (this.#fence?.isUnsure?.(transaction) === true) this.#dropUnsure()
     const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn
     if (isPast && !this.#parts.isAskedAgain)
       this.#settle(formatCursor(transaction.origin, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
     // Models are taken one after the other: what has come ends with the latest of all.
-    const position = { commitLsn: transaction.commitLsn, index: change.index }
+    const position = { commitLsn: transaction.commitLsn, index: change.index, origin: transaction.origin }
     if (this.#position === null || comparePositions(this.#position, position) < 0) {
       this.#position = position
       // Where all changes come, it may have written only what nobody here may see.
@@ -227,6 +229,14 @@ export class KeptSet<Loaded, Shown, Event> {
     if (this.#boundary === null) return
     if (this.#isChanged) this.#show()
     this.#serve()
+  }
+
+  /** Of a transaction it is not known whether it was in what was read. What is read now has it. */
+  #dropUnsure(): void {
+    this.#unsureReads += 1
+    if (this.#unsureReads >= UNSURE_READS_MAX) throw cannotGoOn('the standby cannot say what it has shown')
+    this.#fence = null
+    this.#mustRead = true
   }
 
   #apply(delivery: Delivery): void {
@@ -260,6 +270,7 @@ export class KeptSet<Loaded, Shown, Event> {
 
   #settle(cursor: string): void {
     this.#fence = null
+    this.#unsureReads = 0
     if (this.#mustRead) return
     this.#budget.noteSettled()
     this.#boundary = cursor

@@ -1,15 +1,25 @@
 /** Beside the spine, sets. A cursor behind which queries see all that has come. */
-import { comparePositions, parseCursor } from '../changes/cursor.ts'
-import type { ChangePosition } from '../changes/stream-position.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
+import { comparePositions, isSameOrigin, parseCursor } from '../changes/cursor.ts'
+import type { ChangePosition, StreamOrigin } from '../changes/stream-position.ts'
 import type { KeptSetParts } from './kept-parts.ts'
 
 /** How often whoever waits for the stream asks again where it is. */
 const VISIBLE_INTERVAL_MS = 10
 
-/** Waits as long as what has come is not visible to everybody yet, or until nobody wants it any more. @param position what has come; null for nothing */
+/** What has come, and of which history. */
+export interface ReachedPosition extends ChangePosition {
+  readonly origin: StreamOrigin
+}
+
+/**
+ * Waits as long as what has come is not visible to everybody yet, or until nobody wants it any more.
+ * @param position what has come; null for nothing
+ * @throws RESYNC_REQUIRED where the server is another one, and has not got what came: its positions may stay below for ever
+ */
 export async function cursorBehind(
   { changeCursor, wait }: Pick<KeptSetParts<never, never, never>, 'changeCursor' | 'wait'>,
-  position: ChangePosition | null,
+  position: ReachedPosition | null,
   ending: AbortSignal,
 ): Promise<string> {
   let cursor = await changeCursor()
@@ -18,6 +28,8 @@ export async function cursorBehind(
     comparePositions(parseCursor(cursor).position, position) < 0 &&
     !ending.aborted
   ) {
+    if (!isSameOrigin(parseCursor(cursor).origin, position.origin))
+      throw cannotGoOn('another server has taken over')
     await wait(VISIBLE_INTERVAL_MS)
     cursor = await changeCursor()
   }
