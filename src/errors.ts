@@ -799,8 +799,8 @@ export const ERRORS = {
   },
   SOURCE_ROW_SECURITY: {
     means:
-      'Row level security hides rows from queries, and nothing says who may see their changes: replication brings all rows.',
-    hint: 'Write `rows` for the model, or `bypassesRowSecurity: true` where whoever may subscribe may see every row.',
+      'Row level security hides rows from queries, and nothing says who may see their changes, which replication brings of all rows; or what was asked for reads such rows with Prisma.',
+    hint: 'Write `rows` for the model, or `bypassesRowSecurity: true` where whoever may subscribe may see every row. What reads such rows needs a role with BYPASSRLS.',
     retry: 'never',
     isPublic: false,
     clientSees: 'MODEL_UNAVAILABLE',

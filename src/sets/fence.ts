@@ -7,9 +7,10 @@ import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { delegateName, prismaNameOf } from '../catalog/prisma-omit.ts'
 import { isJoinTable } from '../catalog/relation-path.ts'
 import type { AnyRow, TransactionInfo } from '../changes/change.ts'
-import { RowcastError } from '../errors.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
 import { memberOf } from '../member-of.ts'
 import { parseSnapshot, SNAPSHOT_TEXT_SQL } from '../source/db/visibility.ts'
+import { hiddenRowsFault } from '../source/setup/row-security.ts'
 import { withinAnswerTime } from '../wire/answer-deadline.ts'
 import { endOfRecords, type Lsn, parseLsn } from '../wire/lsn.ts'
 import type { WeighedPage } from './held-pages.ts'
@@ -62,10 +63,23 @@ const standbys = new WeakSet<object>()
  * Source: PostgreSQL manual, "Caveats" of "Concurrency Control".
  */
 const REWRITTEN_SQL =
-  'SELECT pg_catalog.bool_or(c.oid IS NULL OR c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid)) AS rewritten ' +
+  "pg_catalog.bool_or(c.oid IS NULL OR c.relkind IN ('r', 'm') AND c.relfilenode <> 0 " +
+  'AND c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid))'
+
+/**
+ * A table that the transaction has read, and of which row level security hides rows from its role: by the lock of the read, whatever
+ * asked for it, and with the policies that the table had then.
+ * Source: PostgreSQL manual, "Access Privilege Inquiry Functions", row_security_active.
+ */
+const HIDING_SQL =
+  'pg_catalog.min(CASE WHEN pg_catalog.row_security_active(l.relation) ' +
+  'THEN l.relation::pg_catalog.regclass::pg_catalog.text END)'
+
+/** What is to be known of the tables that the transaction has read. */
+const TABLES_SQL =
+  `SELECT ${REWRITTEN_SQL} AS rewritten, ${HIDING_SQL} AS hiding ` +
   'FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.relation ' +
-  "WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' " +
-  "AND (c.oid IS NULL OR c.relkind IN ('r', 'm') AND c.relfilenode <> 0)"
+  "WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation'"
 
 /** A table that is rewritten again and again is not read. */
 const READS_MAX = 4
@@ -98,7 +112,8 @@ export interface FenceReads {
 /**
  * `findMany` at a fence, in a transaction of its own that ends with it.
  * @param timeoutMs of the whole transaction, the wait for a connection included in a second one
- * @throws FIRST_ROWS_FAILED where it takes longer, or the database is in trouble; FIRST_ROWS_REJECTED where it would say no again
+ * @throws FIRST_ROWS_FAILED where it takes longer, or the database is in trouble; FIRST_ROWS_REJECTED where it would say no again;
+ * SOURCE_ROW_SECURITY where rows of a table that was asked are hidden from the role of the client
  */
 export function readAtFence(
   client: object,
@@ -116,6 +131,7 @@ export async function readForRows(
   try {
     return await atFence(client, model, ...how)
   } catch (cause) {
+    if (isRowcastError(cause, 'SOURCE_ROW_SECURITY')) throw cause
     // Without the cause: its text quotes values.
     if (isRejected(cause))
       throw new RowcastError(
@@ -133,12 +149,13 @@ export async function readForRows(
 
 /**
  * The same for rows that take several statements: all of them see one snapshot. They are read once more where a table was emptied or
- * rewritten behind the snapshot.
- * @throws what the client throws, and what `read` does; FIRST_ROWS_FAILED where that happens again and again
+ * rewritten behind the snapshot. Nothing is given that lacks rows: the stream, which brings all of them, goes on from it.
+ * @throws what the client throws, and what `read` does; FIRST_ROWS_FAILED where that happens again and again; SOURCE_ROW_SECURITY
  */
 export async function atFence(...asked: Parameters<typeof readOnce>): Promise<RowsAtFence> {
   for (let reads = 0; reads < READS_MAX; reads += 1) {
     const found = await readOnce(...asked)
+    if (found.hiding !== null) throw hiddenRowsFault(asked[1].name, found.hiding)
     if (!found.isRewritten) return { rows: found.rows, fence: found.fence }
   }
   throw new RowcastError(
@@ -152,7 +169,7 @@ async function readOnce(
   model: ModelSpec,
   timeoutMs: number,
   read: (findMany: FindMany, reads: FenceReads) => Promise<readonly AnyRow[]>,
-): Promise<RowsAtFence & { readonly isRewritten: boolean }> {
+): Promise<RowsAtFence & { readonly isRewritten: boolean; readonly hiding: string | null }> {
   const transact = memberOf(client, '$transaction') as Transact
   const bound = transact.bind(client) as Transact
   const options = { isolationLevel: 'RepeatableRead', timeout: timeoutMs, maxWait: timeoutMs }
@@ -166,12 +183,13 @@ async function readOnce(
       summarize: (method, asked) =>
         (memberOf(delegate, method) as (query: object) => Promise<unknown>).call(delegate, asked),
     })
-    const [tables] = await session.$queryRawUnsafe(REWRITTEN_SQL)
+    const [tables] = await session.$queryRawUnsafe(TABLES_SQL)
     const isOfServer = typeof replayed?.['server'] === 'string' && replayed['server'] === found?.['server']
     const replayedLsn = isOfServer ? String(replayed['lsn']) : null
     const fence = fenceOf(String(found?.['snapshot']), String(found?.['lsn']), replayedLsn)
     if (fence.isOfStandby) standbys.add(client)
-    return { rows, fence, isRewritten: tables?.['rewritten'] === true }
+    const hiding = tables?.['hiding'] == null ? null : String(tables['hiding'])
+    return { rows, fence, isRewritten: tables?.['rewritten'] === true, hiding }
   }, options)
   // Prisma's own time-outs come first, unless the network is what is silent: then its transaction waits for ever.
   return withinAnswerTime(answer, 2 * timeoutMs + END_TIMEOUT_MS)

@@ -217,6 +217,7 @@ function tooMany({ model, areMoved = false }: RowRequest): RowcastError {
 function failedReading(model: string): (error: unknown) => never {
   return (error) => {
     if (isRowcastError(error, 'RESYNC_REQUIRED') || isRowcastError(error, 'FILTER_TOO_BROAD')) throw error
+    if (isRowcastError(error, 'SOURCE_ROW_SECURITY')) throw error
     throw cannotGoOn('related rows could not be read', model, error)
   }
 }

@@ -149,3 +149,81 @@ describe('a published table with row level security', () => {
     expect(two.codes.filter((code) => code === 'SOURCE_ROW_SECURITY')).toHaveLength(1)
   })
 })
+
+const none = { tags: { none: { name: 'secret' } } } as const
+type Asks = (rowcast: Rowcast<RowcastModels>) => AsyncIterator<unknown>
+
+/** What reads rows of Tag with Prisma, directly or through a relation. */
+const readers: readonly (readonly [string, Asks])[] = [
+  ['a condition of another model', (rowcast) => rowcast.subscribe('Post', { where: none })],
+  ['first rows of another model', (rowcast) => rowcast.subscribe('Post', { where: none, initial: true })],
+  ['a list of another model', (rowcast) => rowcast.list('Post', { where: none })[Symbol.asyncIterator]()],
+  ['totals of another model', (rowcast) => rowcast.totals('Post', { where: none })[Symbol.asyncIterator]()],
+  ['first rows', (rowcast) => rowcast.subscribe('Tag', { initial: true })],
+  ['a list', (rowcast) => rowcast.list('Tag')[Symbol.asyncIterator]()],
+  ['totals', (rowcast) => rowcast.totals('Tag')[Symbol.asyncIterator]()],
+]
+
+const HIDDEN = { code: 'SOURCE_ROW_SECURITY', hint: expect.stringContaining('BYPASSRLS') }
+
+describe('rows of a model that somebody answers for, hidden from the role that Prisma queries as', () => {
+  const answered: RegisterOptions = { bypassesRowSecurity: true }
+  const openPosts = async (database: TestDatabase, url: string) => {
+    await database.query('GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC')
+    return openTwoRoles(database, url, answered, (rowcast) => rowcast.register('Post').follow('_PostToTag'))
+  }
+  const insertSecretPost = (database: TestDatabase) =>
+    database.query(`
+      INSERT INTO users (id, email) VALUES ('00000000-0000-4000-8000-000000000001', 'ada@example.com');
+      INSERT INTO "Post" (id, "authorId", title) VALUES (1, '00000000-0000-4000-8000-000000000001', 'hidden');
+      INSERT INTO "Tag" (id, name) VALUES (100, 'secret'); INSERT INTO "_PostToTag" VALUES (1, 100)`)
+
+  it.each(readers)('are not read for %s: it ends with what to do', async (_name, ask) => {
+    vi.stubEnv('NODE_ENV', 'production')
+    await using database = await openDatabase({ migrate: true })
+    await using reader = await openReader(database, '', false)
+    await using two = await openPosts(database, reader.url)
+    await insertSecretPost(database)
+    await expect(ask(two.rowcast).next()).rejects.toMatchObject(HIDDEN)
+    // Whoever asks for changes alone goes on.
+    const tags = two.rowcast.subscribe('Tag')
+    await database.query(`INSERT INTO "Tag" (name) VALUES ('shown')`)
+    expect((await takeChanges(tags, 1))[0]?.new?.name).toBe('shown')
+  })
+
+  it('are not read for its own condition, whose rows others move', async () => {
+    vi.stubEnv('NODE_ENV', 'production')
+    await using database = await openDatabase({ migrate: true })
+    await using reader = await openReader(database, '', false)
+    await using two = await openPosts(database, reader.url)
+    await insertSecretPost(database)
+    const tags = two.rowcast.subscribe('Tag', { where: { posts: { some: {} } } })
+    const ended = tags.next()
+    await database.query('DELETE FROM "_PostToTag"')
+    await expect(ended).rejects.toMatchObject(HIDDEN)
+  })
+
+  it('are not read by a list whose table gets it later', async () => {
+    vi.stubEnv('NODE_ENV', 'production')
+    await using database = await openDatabase({ migrate: true })
+    await using reader = await openReader(database, '', false)
+    await database.query('ALTER TABLE "Tag" DISABLE ROW LEVEL SECURITY')
+    await using two = await openPosts(database, reader.url)
+    const posts = two.rowcast.list('Post', { where: none })[Symbol.asyncIterator]()
+    expect((await posts.next()).value).toMatchObject({ rows: [] })
+    await database.query('ALTER TABLE "Tag" ENABLE ROW LEVEL SECURITY')
+    const ended = posts.next()
+    await insertSecretPost(database)
+    await expect(ended).rejects.toMatchObject(HIDDEN)
+  })
+
+  it.each(['BYPASSRLS', 'owner'])('are read by one that it does not bind: %s', async (attribute) => {
+    vi.stubEnv('NODE_ENV', 'production')
+    await using database = await openDatabase({ migrate: true })
+    await using reader = await openReader(database, attribute, false)
+    await using two = await openPosts(database, reader.url)
+    await insertSecretPost(database)
+    const tags = two.rowcast.list('Tag')[Symbol.asyncIterator]()
+    expect((await tags.next()).value).toMatchObject({ rows: [{ name: 'secret' }] })
+  })
+})

@@ -56,6 +56,15 @@ export function rowSecurityFault(
   )
 }
 
+/** Why rows of a model are not read: the table, which decides about them, would be taken for one without the rows that are hidden. */
+export function hiddenRowsFault(model: string, table: string): RowcastError {
+  return new RowcastError(
+    'SOURCE_ROW_SECURITY',
+    `Row level security hides rows of ${table} from the role that Prisma queries as: what was read for ${model} lacks them.`,
+    { hint: 'Query as a role with BYPASSRLS.', details: { model, table } },
+  )
+}
+
 /** Who answers for the rows of which model. */
 export interface RowSecurityRule {
   /** The role that the application queries as. */
