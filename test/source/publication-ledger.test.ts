@@ -6,7 +6,7 @@ import type {
   PublishedTable,
 } from '../../src/source/published/published-tables.ts'
 import { isSamePublished } from '../../src/source/published/published-tables.ts'
-import type { Writers } from '../../src/source/published/writers.ts'
+import { parseOpenXids, type Writers } from '../../src/source/published/writers.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 const table: PublishedTable = {
@@ -139,6 +139,16 @@ describe('a model', () => {
     const busy = createLedger()
     busy.look(at(second), open(90n, 8n, 9n))
     expect(busy.plan(open(100n, 8n, 9n))).toBe(null)
+  })
+
+  it('counts at a standby on every id that was given, whatever its snapshot ends with', () => {
+    expect(parseOpenXids('763:763:', 761)).toEqual({ from: 763n, below: 764n })
+    expect(parseOpenXids('763:765:', 762)).toEqual({ from: 763n, below: 765n })
+    const wrap = 2n ** 32n
+    // The next id is 5 of the epoch behind it.
+    expect(parseOpenXids(`${wrap - 2n}:${wrap - 1n}:`, 2)).toEqual({ from: wrap - 2n, below: wrap + 5n })
+    expect(parseOpenXids(`${3n * wrap + 4n}:${3n * wrap + 4n}:`, 2)?.below).toBe(3n * wrap + 5n)
+    expect(parseOpenXids(null, 2)).toBe(null)
   })
 
   it('that changes again while its barrier is on its way is held for the second one', () => {

@@ -7,6 +7,8 @@ import type { Finding } from '../../src/cli/doctor/examination.ts'
 import { isRowcastError } from '../../src/errors.ts'
 import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
 import { withDatabaseSession, withSqlClient } from '../../src/source/db/sql.ts'
+import { readWriters } from '../../src/source/published/published-tables-sql.ts'
+import { isQuiet } from '../../src/source/published/writers.ts'
 import { runOnSlotServer } from '../../src/source/setup/standby-slot.ts'
 import { openReplicationConnection } from '../../src/wire/connection.ts'
 import { openCliFolder } from '../cli/run-cli.ts'
@@ -78,6 +80,8 @@ async function openScenario(options: ScenarioOptions['options'] = {}) {
   const own = await openDatabase({ serverUrl: primary.cluster.connectionString() })
   onTestFinished(() => own[Symbol.asyncDispose]())
   await own.query(TABLES)
+  // After its primary was restarted it follows again within wal_retrieve_retry_interval: until then it has no such database.
+  await replayed()
   const replicationUrl = standby.cluster.connectionString(own.name)
   const start = () => {
     const rowcast = buildRowcast(own, { options: { replicationUrl, retain: { minutes: 10 }, ...options } })
@@ -85,6 +89,48 @@ async function openScenario(options: ScenarioOptions['options'] = {}) {
     return rowcast
   }
   return { own, start, replicationUrl }
+}
+
+it('a standby counts on who begins after an ALTER PUBLICATION and before its commit, with an id above all that are over', async () => {
+  const own = await openDatabase({ serverUrl: primary.cluster.connectionString() })
+  onTestFinished(() => own[Symbol.asyncDispose]())
+  await own.query(`${TABLES}; CREATE PUBLICATION late`)
+  const [table] = await own.query<{ oid: number }>(`SELECT 'items'::regclass::oid AS oid`)
+  const look = async () => {
+    await replayed()
+    return withSqlClient(standby.cluster.target(own.name), (sql) =>
+      readWriters((text) => sql.query(text), new Map([['Item', [Number(table?.oid)]]])),
+    )
+  }
+  const at = primary.cluster.target(own.name)
+  await withSqlClient(at, (migration) =>
+    withSqlClient(at, async (writer) => {
+      await migration.execute('BEGIN; ALTER PUBLICATION late ADD TABLE items')
+      await writer.execute(`BEGIN; INSERT INTO items VALUES (1, 'unpublished')`)
+      await migration.execute('COMMIT')
+      const [row] = await own.query<{ xid: string }>(
+        `SELECT max(transactionid::text::bigint)::text AS xid FROM pg_locks WHERE locktype = 'transactionid'`,
+      )
+      const open = await look()
+      expect(isQuiet(open, 'Item')).toBe(false)
+      expect(open.open?.below).toBeGreaterThan(BigInt(row?.xid ?? 'none'))
+      await writer.execute('COMMIT')
+      expect((await look()).open?.from).toBeGreaterThanOrEqual(open.open?.below ?? 0n)
+    }),
+  )
+})
+
+/** The standby has all that the primary has written. */
+async function replayed(): Promise<void> {
+  const [end] = await database.query<{ lsn: string }>('SELECT pg_current_wal_flush_lsn()::text AS lsn')
+  const isThere = async () => {
+    const [row] = await atStandby<{ is: boolean }>(
+      database,
+      `SELECT pg_last_wal_replay_lsn() >= '${end?.lsn}' AS is`,
+    )
+    return row?.is
+  }
+  await expect.poll(isThere).toBe(true)
 }
 
 const slotsAt = (of: TestDatabase) =>
@@ -173,6 +219,18 @@ describe.runIf(postgresMajor() >= 16)('a standby that sends the changes', () => 
       expect(rowcast.status().streamsStarted).toBe(1)
     },
   )
+
+  it('is judged before it gets a slot: that of another cluster would hold WAL there for ever', async () => {
+    const foreign = await openDatabase()
+    onTestFinished(() => foreign[Symbol.asyncDispose]())
+    await withSqlClient(primary.cluster.target(), (sql) => sql.execute(`CREATE DATABASE ${foreign.name}`))
+    await withSqlClient(primary.cluster.target(foreign.name), (sql) => sql.execute(TABLES))
+    const connectionString = primary.cluster.connectionString(foreign.name)
+    const rowcast = buildRowcast(foreign, { options: { connectionString, replicationUrl: foreign.url } })
+    onTestFinished(() => rowcast.stop())
+    await expect(rowcast.enable()).rejects.toMatchObject({ code: 'SOURCE_STANDBY_MISMATCH' })
+    expect(await foreign.query(slotsAt(foreign))).toEqual([])
+  })
 
   it('that has lost the slot gets another one, behind a gap', async () => {
     const { own, start } = await openScenario()

@@ -6,7 +6,7 @@ import { endOfRecords, LSN_ZERO, parseLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import { SCHEMAS_VERSION_MIN } from '../db/published-relations-sql.ts'
 import type { RunQuery } from '../db/run-query.ts'
-import type { OpenXids, Writers } from './writers.ts'
+import { parseOpenXids, type Writers } from './writers.ts'
 
 /**
  * The partitions below table `c`, as PublishedTable.parts, and the youngest of what decides on their rows. Without a lock:
@@ -99,15 +99,20 @@ export async function readWriters(
     byModel.set(model, (byModel.get(model) ?? new Set()).add(writer))
   }
   // Asked for afterwards: who is over by now has written its commit before it.
-  const [end] = await query<{ lsn: string; open?: string | null }>(WAL_END_SQL)
+  const [end] = await query<WalEndRow>(WAL_END_SQL)
   if (end === undefined) return { byModel, lsn: LSN_ZERO }
-  return { byModel, lsn: endOfRecords(parseLsn(end.lsn)), open: parseOpenXids(end.open ?? null) }
+  return {
+    byModel,
+    lsn: endOfRecords(parseLsn(end.lsn)),
+    open: parseOpenXids(end.open ?? null, end.age ?? 0),
+  }
 }
 
-/** `xmin:xmax:…` of pg_current_snapshot. */
-function parseOpenXids(text: string | null): OpenXids | null {
-  const [from, below] = (text ?? '').split(':')
-  return from && below ? { from: BigInt(from), below: BigInt(below) } : null
+interface WalEndRow {
+  readonly lsn: string
+  /** Of a standby, both. */
+  readonly open?: string | null
+  readonly age?: number | null
 }
 
 interface WriterRow {
@@ -119,7 +124,8 @@ interface WriterRow {
 const WAL_END_SQL = `
   SELECT (CASE WHEN pg_is_in_recovery() THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), '0/0')
                ELSE pg_current_wal_insert_lsn() END)::text AS lsn,
-         CASE WHEN pg_is_in_recovery() THEN pg_current_snapshot()::text END AS open`
+         CASE WHEN pg_is_in_recovery() THEN pg_current_snapshot()::text END AS open,
+         CASE WHEN pg_is_in_recovery() THEN age('3'::xid) END AS age`
 
 /** Without pg_partition_tree, as above. */
 function writersSql(tables: ReadonlyMap<string, readonly number[]>): string {
