@@ -42,6 +42,19 @@ describe('enable()', () => {
     ])
   })
 
+  it('that is stopped before it has written what was there leaves no publication, which disable would not know for ours', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await database.query(`CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'stopped'; END $$`)
+    await database.query(
+      `CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('COMMENT') EXECUTE FUNCTION refuse()`,
+    )
+    await expect(build(database).enable()).rejects.toMatchObject({ code: 'SOURCE_SQL_FAILED' })
+    expect(await database.query('SELECT FROM pg_publication')).toEqual([])
+    await database.query('DROP EVENT TRIGGER stop')
+    expect(kindsOf(await build(database).enable()).slice(0, 2)).toEqual(['publication', 'memory'])
+  })
+
   it('repairs what somebody changed, and adds a model that was registered later', async () => {
     await using database = await openDatabase({ migrate: true })
     await build(database, { models: ['User'] }).enable()

@@ -74,6 +74,8 @@ export interface DatabaseFacts extends Pick<ServerFacts, (typeof SERVER_FACTS)[n
   readonly slot: SlotFacts | null
   /** Whether the slot of the former default name belongs to this database. */
   readonly hasFormerSlot: boolean
+  /** The role that streams, of which `mayReplicate` is, where a standby has the slot. @default role */
+  readonly replicationRole?: string | undefined
 }
 
 /** Reads the facts about the given tables, publication and slot. */
@@ -106,8 +108,20 @@ export async function readDatabaseFactsAt(
 ): Promise<DatabaseFacts> {
   const facts = await readDatabaseFacts(sql, tables, publication, slot)
   if (target.standby === undefined) return facts
-  const ofStandby = withDatabaseSession(serverOfSlot(target), (standby) => readSetupSlot(standby, slot))
-  return { ...facts, slot: await ofStandby }
+  const streaming = await withDatabaseSession(serverOfSlot(target), (standby) => readStreaming(standby, slot))
+  return { ...facts, ...streaming }
+}
+
+/** What counts where the stream comes from. */
+async function readStreaming(
+  sql: SqlQueries,
+  slot: string,
+): Promise<Pick<DatabaseFacts, 'slot' | 'mayReplicate' | 'replicationRole'>> {
+  const [server] = await sql.query<Pick<ServerFacts, 'mayReplicate' | 'role'>>(
+    `SELECT ${serverFactsSql(['mayReplicate', 'role'])}`,
+  )
+  const { mayReplicate = false, role } = server ?? {}
+  return { mayReplicate, replicationRole: role, slot: await readSetupSlot(sql, slot) }
 }
 
 interface AskedDatabase {

@@ -55,10 +55,11 @@ export async function runSteps(
     const refused = await withDatabaseSession(
       target,
       async (sql) => {
-        for (const step of steps.slice(done)) {
+        while (done < steps.length) {
+          const { step, count } = nextOf(steps, done)
           if (!(await tryStep(target, sql, step)))
             return { step, holders: await readLockHolders(sql, step.locks ?? []) }
-          done += 1
+          done += count
           tries = 0
         }
         return null
@@ -71,6 +72,18 @@ export async function runSteps(
     onWait?.({ ...refused, pauseMs })
     await delay(pauseMs, undefined, { signal })
   }
+}
+
+/** What is run next: steps that are one transaction are one. Pure. */
+function nextOf(
+  steps: readonly SetupStep[],
+  from: number,
+): { readonly step: SetupStep; readonly count: number } {
+  const [first, second] = steps.slice(from, from + 2)
+  if (first === undefined) throw new RowcastError('BUG', 'There is no step left to run.')
+  if (first.isWithNext !== true || second === undefined) return { step: first, count: 1 }
+  const locks = [...(first.locks ?? []), ...(second.locks ?? [])]
+  return { step: { ...first, sql: `${first.sql}; ${second.sql}`, locks }, count: 2 }
 }
 
 /**

@@ -11,6 +11,8 @@ export interface SetupStep {
   readonly why: string
   /** Tables whose locks it takes. @default none */
   readonly locks?: readonly QualifiedTable[] | undefined
+  /** It and the step behind it are one transaction. @default false */
+  readonly isWithNext?: boolean | undefined
 }
 
 /** What is wanted. */

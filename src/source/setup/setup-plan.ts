@@ -81,9 +81,10 @@ function serverProblems(facts: DatabaseFacts): RowcastError[] {
     )
   }
   if (!facts.mayReplicate) {
+    const role = facts.replicationRole ?? facts.role
     problems.push(
-      new RowcastError('SOURCE_NO_REPLICATION_RIGHT', `The role ${facts.role} may not replicate.`, {
-        hint: `As a superuser run: ALTER ROLE ${quoteIdentifier(facts.role)} WITH REPLICATION; (Amazon RDS: GRANT rds_replication TO ${quoteIdentifier(facts.role)};)`,
+      new RowcastError('SOURCE_NO_REPLICATION_RIGHT', `The role ${role} may not replicate.`, {
+        hint: `As a superuser run: ALTER ROLE ${quoteIdentifier(role)} WITH REPLICATION; (Amazon RDS: GRANT rds_replication TO ${quoteIdentifier(role)};)`,
       }),
     )
   }
@@ -143,10 +144,9 @@ function rememberSteps(
   })
   if (existing !== null) return steps
   const sql = `CREATE PUBLICATION ${quoteIdentifier(goal.publication)} WITH (${publicationOptions(facts)})`
-  return [
-    { kind: 'publication', sql, why: 'It will name the tables whose changes PostgreSQL sends.' },
-    ...steps,
-  ]
+  const why = 'It will name the tables whose changes PostgreSQL sends.'
+  // Without the comment `disable` would not know it for ours.
+  return [{ kind: 'publication', sql, why, isWithNext: true }, ...steps]
 }
 
 function publicationOptions(facts: DatabaseFacts): string {
