@@ -845,7 +845,7 @@ export const ERRORS = {
   },
   SOURCE_STANDBY_BEHIND: {
     means:
-      'A slot on a standby waits until the primary has written which transactions are running, and the standby has replayed that.',
+      'A slot on a standby waits until the primary has written which transactions are running, and the standby has replayed that; so does the stream of one that was started again, until it has replayed what it has sent before.',
     hint: 'Run SELECT pg_log_standby_snapshot(); on the primary meanwhile, or let the role of rowcast: GRANT EXECUTE ON FUNCTION pg_log_standby_snapshot() TO it. Else look for transactions that last, and at pg_stat_replication.',
     retry: 'backoff',
     isPublic: false,

@@ -100,6 +100,16 @@ describe('prepareStream', () => {
     expect(reported[0]).toContain('Process 77 ("rowcast: other") reads slot "rowcast"')
   })
 
+  it('waits for a standby that was started again and has not come to where it was; what has another timeline is a gap', async () => {
+    const past = { systemId: '7', timeline: 2, safeLsn: toLsn(300n), deliveredLsn: toLsn(290n) }
+    const prepare = (more: object, timeline = 2) =>
+      prepareStream(connect({ ...FACTS, ...more }).connection, { ...REQUEST, past: { ...past, timeline } })
+    await expect(prepare({ isInRecovery: true })).rejects.toMatchObject({ code: 'SOURCE_STANDBY_BEHIND' })
+    const gap = { continuity: { kind: 'gap', reason: 'server-behind' } }
+    expect(await prepare({})).toMatchObject(gap)
+    expect(await prepare({ isInRecovery: true }, 1)).toMatchObject({ continuity: { kind: 'gap' } })
+  })
+
   it('refuses a slot beyond its budget', async () => {
     await expect(
       prepareStream(connect(FACTS).connection, { ...REQUEST, budget: { bytes: 999 } }),

@@ -4,7 +4,11 @@ import { parseConnectionTarget } from '../../src/source/db/database-address.ts'
 import { withStandby } from '../../src/source/db/standby-address.ts'
 import { resolveDurability } from '../../src/source/durability-options.ts'
 import type { StandbyState } from '../../src/source/facts/standby-state.ts'
-import { judgeStandby, judgeStandbyDrift, judgeStandbyIdentity } from '../../src/source/slot/standby-facts.ts'
+import {
+  judgeStandby,
+  judgeStandbyDrift,
+  judgeStandbyIdentity,
+} from '../../src/source/facts/standby-verdict.ts'
 
 const state: StandbyState = {
   ...{ isInRecovery: true, serverVersion: 160_000, hasFeedback: true },
@@ -30,7 +34,10 @@ it('sends what the primary writes as long as both are of one cluster, on one tim
 
 it('ends with a promotion, of itself or of another', () => {
   expect(judgeStandbyDrift(state, { ...state, hasFeedback: false })).toBe(null)
+  expect(judgeStandbyDrift(state, { ...state, identity })).toBe(null)
   const others: readonly StandbyState[] = [
+    // It follows another standby, which was promoted: it is one still, and its primary is unchanged.
+    { ...state, identity: { ...identity, timeline: 2 } },
     { ...state, isInRecovery: false },
     { ...state, primary: { systemId: '7', timeline: 2 } },
     { ...state, primary: { systemId: '8', timeline: 1 } },

@@ -3,10 +3,10 @@
  * to run or set. What keeps changes from flowing is an error; the rest is good to know.
  */
 
+import { judgeStandby } from '../../source/facts/standby-verdict.ts'
 import { isRowSecurityBinding, rowSecurityFault } from '../../source/setup/row-security.ts'
 import { planSetup } from '../../source/setup/setup-plan.ts'
 import { judgeFacts } from '../../source/slot/slot-verdict.ts'
-import { judgeStandby } from '../../source/slot/standby-facts.ts'
 import { quoteQualified } from '../../wire/quote.ts'
 import { formatServers } from '../../wire/server-choice.ts'
 import { driftFindings } from './drift-findings.ts'

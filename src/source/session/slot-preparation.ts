@@ -10,6 +10,7 @@ import { earlierLsn, LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import { quoteIdentifier } from '../../wire/quote.ts'
 import type { ReplicationConnection, SystemIdentity } from '../../wire/replication-connection.ts'
 import type { SlotState } from '../facts/slot-state.ts'
+import { judgeStandbyIdentity } from '../facts/standby-verdict.ts'
 import {
   type Continuity,
   judgeContinuity,
@@ -25,7 +26,7 @@ import { isHeldByServer } from '../slot/budget-grace.ts'
 import { slotInUse } from '../slot/slot-control.ts'
 import { readSourceFacts, type SourceFacts } from '../slot/slot-facts.ts'
 import { judgeBudget, judgeFacts, overBudget, type SlotBudget } from '../slot/slot-verdict.ts'
-import { askPrimary, judgeStandbyIdentity, readSourceFactsAt } from '../slot/standby-facts.ts'
+import { askPrimary, readSourceFactsAt } from '../slot/standby-facts.ts'
 import type { RelayPast } from '../watch/session-relay.ts'
 
 /** What it takes. */
@@ -83,7 +84,21 @@ export async function prepareStream(
   const { past, known } = (await request.readPast?.(identity)) ?? { past: request.past, known: null }
   const history = await readHistory(connection, past, identity)
   const continuity = judgeContinuity(past, { ...identity, slotConfirmedLsn, history })
+  if (isStillReplaying(continuity, facts, past, identity))
+    throw new RowcastError('SOURCE_STANDBY_BEHIND', 'The standby has not replayed what it has sent before.')
   return { identity, facts, continuity, slotConfirmedLsn, known, writers: { ...found, lsn } }
+}
+
+/** Whether a standby that was started again is still to come to where it was: it can be asked before. */
+function isStillReplaying(
+  continuity: Continuity,
+  { isInRecovery, standby, serverLsn }: SourceFacts,
+  past: StreamPast | null,
+  { timeline }: SystemIdentity,
+): boolean {
+  if (continuity.kind !== 'gap' || continuity.reason !== 'server-behind' || !isInRecovery) return false
+  // A primary that was restored has not come as far either.
+  return past?.timeline === timeline && (standby === undefined || serverLsn > past.deliveredLsn)
 }
 
 function tablesOf({ modelTables }: SourceFacts): ReadonlyMap<string, readonly number[]> {

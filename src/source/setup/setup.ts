@@ -9,6 +9,7 @@ import { readDatabaseFactsAt } from '../facts/database-facts.ts'
 import { isInRecovery } from '../facts/server-facts.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { planSetup, type SetupGoal, type SetupPlan, type SetupStep } from './setup-plan.ts'
+import { checkStandby } from './standby-slot.ts'
 import { writeBaseline } from './write-baseline.ts'
 
 /** Key of the advisory lock under which set-up runs; any number nobody else is likely to use. */
@@ -43,6 +44,7 @@ export function runSetup(
     if (steps.length === 0) return steps
     // A slot that nobody could read would hold WAL for ever.
     await checkReplicates(serverOfSlot(target))
+    if (steps.some(({ kind }) => kind === 'slot')) await checkStandby(target)
     await runSteps(target, steps, options)
     if (steps.some(({ kind }) => kind === 'slot'))
       await withDatabaseSession(target, (sql) => writeBaseline((text) => sql.query(text), goal), { signal })

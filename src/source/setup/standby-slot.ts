@@ -5,14 +5,43 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRowcastError, RowcastError } from '../../errors.ts'
+import { openReplicationConnection } from '../../wire/connection.ts'
 import { type DriverTarget, serverOfSlot } from '../../wire/driver-target.ts'
 import { SNAPSHOT_SQL } from '../db/heartbeat.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
-import { SERVER_LSN_SQL } from '../facts/server-facts.ts'
+import { SERVER_LSN_SQL, type ServerFacts, serverFactsSql } from '../facts/server-facts.ts'
+import { PRIMARY_SQL, type StandbyState } from '../facts/standby-state.ts'
+import { judgeStandby, judgeStandbyIdentity } from '../facts/standby-verdict.ts'
 
 /** How long the standby may take to have what the primary has, and then for the slot. */
 const STANDBY_WAIT_MS = 30_000
 const POLL_MS = 100
+
+/**
+ * Judges the standby before it gets a slot: that of a wrong server would hold its WAL for ever.
+ * @throws SOURCE_STANDBY_SERVER, SOURCE_STANDBY_UNSUPPORTED, SOURCE_STANDBY_MISMATCH
+ */
+export async function checkStandby(target: DriverTarget): Promise<void> {
+  if (target.standby === undefined) return
+  const [primary] = await withDatabaseSession(target, (sql) =>
+    sql.query<StandbyState['primary']>(PRIMARY_SQL),
+  )
+  const connection = await openReplicationConnection(serverOfSlot(target), {
+    applicationName: 'rowcast setup',
+  })
+  try {
+    const [standby] = await connection.query<Pick<ServerFacts, 'serverVersion'>>(
+      `SELECT ${serverFactsSql(['serverVersion'])}`,
+    )
+    if (primary === undefined || standby === undefined)
+      throw new RowcastError('BUG', 'A query for a standby returned no row.')
+    const state = { ...standby, primary }
+    const problem = judgeStandby(state) ?? judgeStandbyIdentity(state, await connection.identify())
+    if (problem !== null) throw problem
+  } finally {
+    await connection.close()
+  }
+}
 
 /**
  * Runs a statement about the slot where the slot is, after all that the primary has written up to now is there: the publication first of all.

@@ -8,7 +8,7 @@ import { quoteLiteral } from '../../wire/quote.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
 import { SLOT_WAIT_MS } from '../setup/run-steps.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
-import { runOnSlotServer } from '../setup/standby-slot.ts'
+import { checkStandby, runOnSlotServer } from '../setup/standby-slot.ts'
 import { writeBaseline } from '../setup/write-baseline.ts'
 import { readSourceFactsAt } from './standby-facts.ts'
 
@@ -58,7 +58,10 @@ export async function createSlot(target: DriverTarget, goal: SetupGoal): Promise
     }
     const statement = `SELECT pg_create_logical_replication_slot(${quoteLiteral(goal.slot)}, 'pgoutput')`
     if (target.standby === undefined) await sql.query(statement)
-    else await runOnSlotServer(target, statement)
+    else {
+      await checkStandby(target)
+      await runOnSlotServer(target, statement)
+    }
     await writeBaseline((text) => sql.query(text), goal)
   }
   await withDatabaseSession(target, create, { lockTimeoutMs: SLOT_WAIT_MS })

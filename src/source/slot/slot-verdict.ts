@@ -5,9 +5,9 @@
 import { RowcastError } from '../../errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../../wire/quote.ts'
 import type { SlotState } from '../facts/slot-state.ts'
+import { judgeStandby, judgeStandbyDrift } from '../facts/standby-verdict.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
 import type { SourceFacts } from './slot-facts.ts'
-import { judgeStandby, judgeStandbyDrift } from './standby-facts.ts'
 
 /** The first thing in the way of streaming; null: nothing. A slot that another process reads is not judged here. */
 export function judgeFacts(facts: SourceFacts, goal: SetupGoal): RowcastError | null {

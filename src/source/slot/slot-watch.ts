@@ -11,7 +11,7 @@ import { withDatabaseSession } from '../db/sql.ts'
 import { toRowcastError } from '../db/sqlstate.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
 import type { SourceFacts } from './slot-facts.ts'
-import { readSourceFactsAt } from './standby-facts.ts'
+import { readFlowingFactsAt } from './standby-facts.ts'
 
 /** What a watch needs. */
 export interface SlotWatchOptions {
@@ -56,7 +56,7 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
       target,
       async (sql) => {
         const query: RunQuery = (text) => sql.query(text)
-        const facts = await readSourceFactsAt(target, query, goal)
+        const facts = await readFlowingFactsAt(target, query, goal)
         if (timer === null) return
         const now = options.onFacts(facts)
         if (now !== null && (await options.settle(query, facts))) lookSoon()
