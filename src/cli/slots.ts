@@ -63,7 +63,7 @@ function printSlots(
   for (const slot of found) {
     const status = slot.invalidationReason ?? slot.walStatus
     terminal.print(
-      `${terminal.style('bold', slot.name)}  ${describeOrigin(slot)}`,
+      `${terminal.style('bold', slot.name)}  ${describeOrigin(slot)}${slot.isOnStandby ? ', on the standby' : ''}`,
       `    holds ${bytesOf(slot)} of WAL${status === null ? '' : ` (${status})`}; ${describeReader(slot)}`,
     )
   }
@@ -87,6 +87,8 @@ function describeOrigin({ origin, database, markOf, isTemporary }: InventorySlot
   switch (origin) {
     case 'project':
       return `this project's${where}`
+    case 'moved':
+      return `this project's, from before a standby had its slot${where}`
     case 'default':
       return `the default slot${where}`
     case 'reader':

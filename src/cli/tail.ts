@@ -8,6 +8,7 @@ import { RowcastError } from '../errors.ts'
 import { createFramePipeline, type FramePipeline } from '../source/session/frame-pipeline.ts'
 import { openLookStream } from '../source/session/tail-session.ts'
 import { modelsKeepingIdentity } from '../source/setup/setup-goal.ts'
+import { serverOfSlot } from '../wire/driver-target.ts'
 import { type ChangeChoice, createChangeChooser } from './change-filter-options.ts'
 import { ExitCode } from './exit-code.ts'
 import { formatChange, formatChangeJson } from './format-change.ts'
@@ -66,7 +67,8 @@ export async function tail(
   )
   const stream = await openLookStream(
     {
-      target: project.target,
+      // Earlier changes are in the service's slot alone.
+      target: options.from === undefined ? project.target : serverOfSlot(project.target),
       publication: project.goal.publication,
       slot: options.from === undefined ? null : project.goal.slot,
       after,

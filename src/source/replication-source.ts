@@ -181,7 +181,9 @@ class SourceWorker implements ReplicationSource {
       try {
         await this.#streamOnce()
       } catch (error) {
-        delayMs = this.#onError(toStreamError(error, this.#phase, this.#target, this.#options.goal))
+        delayMs = this.#onError(
+          toStreamError(error, this.#phase, serverOfSlot(this.#target), this.#options.goal),
+        )
       }
       if (signal.aborted) break
       this.#transition('failed')

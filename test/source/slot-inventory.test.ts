@@ -1,6 +1,11 @@
 /** Slots as `rowcast slots` shows them; on a real server: cli/slots.pg.test.ts. */
 import { describe, expect, it } from 'vitest'
-import { type InventoryRow, isLeftBehind, toInventorySlot } from '../../src/source/slot/slot-inventory.ts'
+import {
+  type InventoryRow,
+  isLeftBehind,
+  refusalOf,
+  toInventorySlot,
+} from '../../src/source/slot/slot-inventory.ts'
 
 const row: InventoryRow = {
   ...{ name: 'rowcast_old', plugin: 'pgoutput', slotType: 'logical', database: 'shop', isTemporary: false },
@@ -28,5 +33,13 @@ describe('what a slot holds', () => {
     expect(isLeftBehind(slotOf({ activePid: 42 }))).toBe(false)
     expect(isLeftBehind(slotOf({ name: 'rowcast_shop' }))).toBe(false)
     expect(isLeftBehind(slotOf({ more: { synced: true } }))).toBe(false)
+  })
+
+  it('is for nobody where a standby has the slot by now, and may go', () => {
+    const named = { ...row, name: own.project }
+    const at = (isMoved: boolean) => toInventorySlot(named, [named], { ...own, isMoved })
+    expect([at(true).origin, isLeftBehind(at(true))]).toEqual(['moved', true])
+    expect(refusalOf(at(true), { name: own.project, project: own.project })).toBe(null)
+    expect(refusalOf(at(false), { name: own.project, project: own.project })?.hint).toContain('disable')
   })
 })

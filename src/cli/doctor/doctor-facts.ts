@@ -1,17 +1,24 @@
 /** Beside the spine, cli. What `doctor` has to know of server and tables beyond what set-up asks; changes nothing. */
 import { isRowcastError } from '../../errors.ts'
-import type { DatabaseSession } from '../../source/db/sql.ts'
+import { type DatabaseSession, withDatabaseSession } from '../../source/db/sql.ts'
 import { baseTypeSql } from '../../source/facts/base-type-sql.ts'
 import { type ServerFacts, serverFactsSql } from '../../source/facts/server-facts.ts'
 import { isSameTable, type QualifiedTable } from '../../source/facts/table-name.ts'
 import { tableTreeSql } from '../../source/facts/table-tree-sql.ts'
 import { LOCK_WAIT_MS } from '../../source/setup/run-steps.ts'
 import { readWalHolders, type WalHolders } from '../../source/slot/wal-holders.ts'
+import { type DriverTarget, serverOfSlot } from '../../wire/driver-target.ts'
 
 const SERVER_FACTS = [
   ...(['version', 'isInRecovery', 'replicationSlotsMax', 'replicationSlotsUsed', 'walSendersMax'] as const),
   ...(['walSendersUsed', 'isSlotWalLimited', 'synchronousCommit', 'walSenderTimeoutMs'] as const),
   ...(['providerSettings', 'idleSlots'] as const),
+] as const
+
+/** Those of them that count where the slot is. */
+const SLOT_SERVER_FACTS = [
+  ...(['replicationSlotsMax', 'replicationSlotsUsed', 'walSendersMax', 'walSendersUsed'] as const),
+  ...(['isSlotWalLimited', 'walSenderTimeoutMs'] as const),
 ] as const
 
 /** What doctor asks of the server. */
@@ -55,6 +62,7 @@ export interface DoctorFacts {
 export async function readDoctorFacts(
   sql: DatabaseSession,
   tables: readonly QualifiedTable[],
+  target: Pick<DriverTarget, 'standby'> = {},
 ): Promise<DoctorFacts> {
   const [server] = await sql.query<ExaminedServer>(`SELECT ${serverFactsSql(SERVER_FACTS)}`)
   if (server === undefined) throw new Error('The server facts query returned no row.')
@@ -62,13 +70,22 @@ export async function readDoctorFacts(
   const loads = await sql.query<Omit<TableLoad, keyof TableSize>>(TABLES_SQL, names)
   const sizes = await readSizes(sql, names)
   return {
-    server,
+    server: { ...server, ...(await readSlotServer(target)) },
     walHolders: await readWalHolders((text) => sql.query(text)),
     tables: loads.map((load) => ({
       ...{ ...load, toastBytes: 0, heapBytes: 0 },
       ...sizes.find((size) => isSameTable(size, load)),
     })),
   }
+}
+
+/** Of the standby, where that has the slot. */
+async function readSlotServer(target: Pick<DriverTarget, 'standby'>): Promise<Partial<ExaminedServer>> {
+  if (target.standby === undefined) return {}
+  const [server] = await withDatabaseSession(serverOfSlot(target), (sql) =>
+    sql.query<ExaminedServer>(`SELECT ${serverFactsSql(SLOT_SERVER_FACTS)}`),
+  )
+  return server ?? {}
 }
 
 type TableSize = Pick<TableLoad, 'toastBytes' | 'heapBytes'>

@@ -62,7 +62,7 @@ async function examine({ target, goal, models, config, queryRole }: Project): Pr
     return await withDatabaseSession(target, async (sql) => {
       const facts = await readDatabaseFactsAt(target, sql, goal)
       const source = await readSourceFactsAt(target, (text) => sql.query(text), goal)
-      const more = await readDoctorFacts(sql, goal.tables)
+      const more = await readDoctorFacts(sql, goal.tables, target)
       const hosts = await readHosts(target, goal.slot)
       const isPooled = refusal !== null && (await sql.isPooled())
       const findings = findAll({

@@ -5,10 +5,14 @@ import type { FindingCode } from './finding-codes.ts'
 import type { HostState } from './host-states.ts'
 
 /** What concerns each, and all of them. */
-export function hostFindings({ hosts, goal }: Pick<Examination, 'hosts' | 'goal'>): Finding[] {
+export function hostFindings({
+  hosts,
+  goal,
+  source,
+}: Pick<Examination, 'hosts' | 'goal' | 'source'>): Finding[] {
   const primaries = hosts.filter((each) => each.refusal === null && !each.isInRecovery)
   return [
-    ...hosts.flatMap((host) => ofHost(host, goal.slot)),
+    ...hosts.flatMap((host) => ofHost(host, goal.slot, source.standby !== undefined)),
     ...(primaries.length > 1 ? [severalPrimaries(primaries)] : []),
   ]
 }
@@ -17,13 +21,14 @@ function finding(code: FindingCode, severity: Severity, why: string, hint: strin
   return { code, severity, model: null, why, hint }
 }
 
-function ofHost(host: HostState, slot: string): readonly Finding[] {
+function ofHost(host: HostState, slot: string, isOnStandby: boolean): readonly Finding[] {
   const name = formatServers([host.server])
   if (host.refusal !== null) {
     const why = `${name} does not let rowcast in: ${host.refusal.happened}`
     return [finding('HOST_UNREACHABLE', 'warning', why, host.refusal.hint)]
   }
-  if (!host.isInRecovery) return []
+  // A slot on a standby follows no failover, and is copied to nobody.
+  if (!host.isInRecovery || isOnStandby) return []
   const isCopied = host.slot?.isSynced === true && host.slot.invalidationReason === null
   if (isCopied && host.walLevel === 'logical') return []
   const what =

@@ -77,9 +77,10 @@ function addSettings({ doctor: { server } }: Examination, add: Add): void {
   }
 }
 
-function addIdleSlots({ doctor: { server }, goal }: Examination, add: Add): void {
+function addIdleSlots({ doctor: { server }, goal, source }: Examination, add: Add): void {
   for (const { name, retainedBytes } of server.idleSlots) {
-    const isOurs = name === goal.slot
+    // What the primary has under that name is from before the standby had the slot.
+    const isOurs = name === goal.slot && source.standby === undefined
     const held = retainedBytes === null ? '' : `, which holds ${formatBytes(retainedBytes)} of WAL`
     const drop = `SELECT pg_drop_replication_slot(${quoteLiteral(name)});`
     add(

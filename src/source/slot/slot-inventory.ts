@@ -3,7 +3,7 @@
  * renamed deployment left behind holds WAL for nobody. And what drops one. Source: PostgreSQL manual, "pg_replication_slots".
  */
 import { RowcastError } from '../../errors.ts'
-import type { DriverTarget } from '../../wire/driver-target.ts'
+import { type DriverTarget, serverOfSlot } from '../../wire/driver-target.ts'
 import { withDatabaseSession } from '../db/sql.ts'
 import { sqlstateOf } from '../db/sqlstate.ts'
 import { defaultSlot } from '../facts/default-slot.ts'
@@ -15,6 +15,8 @@ import { slotInUse } from './slot-control.ts'
 export type SlotOrigin =
   /** The one that the config at hand names. */
   | 'project'
+  /** That name at the primary, where a standby has the slot by now. */
+  | 'moved'
   /** The name that a deployment's slot has by default, of its database. */
   | 'default'
   /** A process of rowcast reads it. */
@@ -50,6 +52,8 @@ export interface InventorySlot {
   readonly inactiveSince: string | null
   /** PostgreSQL 17+: a standby's copy of its primary's slot. */
   readonly isSynced: boolean
+  /** Whether the server of `replicationUrl` has it, and not that of the database address. */
+  readonly isOnStandby: boolean
 }
 
 /** As the catalog has it; columns that a version lacks are absent from `more`. */
@@ -80,25 +84,50 @@ const MARK = /^rowcast_skip_[0-9a-f]{8}_[0-9a-f]{16}$/
 /** As default-slot.ts and people name them. */
 const NAMED = /^rowcast(_|$)/
 
-/** All that are rowcast's, and those of unknown origin that `project`'s database has. `project` is the slot of the config at hand. */
+/**
+ * All that are rowcast's, and those of unknown origin that `project`'s database has; of the standby that has the slot as well. `project` is
+ * the slot of the config at hand.
+ */
 export async function readSlotInventory(
   target: DriverTarget,
   project: string,
+): Promise<readonly InventorySlot[]> {
+  const hasStandby = target.standby !== undefined
+  const ofDatabase = await readAt(target, { project, isMoved: hasStandby, isOnStandby: false })
+  if (!hasStandby) return ofDatabase
+  const ofStandby = await readAt(serverOfSlot(target), { project, isMoved: false, isOnStandby: true })
+  return [...ofStandby, ...ofDatabase]
+}
+
+function readAt(
+  target: DriverTarget,
+  about: Omit<InventoryOwner, 'database'>,
 ): Promise<readonly InventorySlot[]> {
   return withDatabaseSession(target, async (sql) => {
     const [own] = await sql.query<Pick<ServerFacts, 'database'>>(`SELECT ${serverFactsSql(['database'])}`)
     const rows = await sql.query<InventoryRow>(INVENTORY_SQL)
     return rows
-      .map((row) => toInventorySlot(row, rows, { project, database: own?.database ?? '' }))
+      .map((row) => toInventorySlot(row, rows, { ...about, database: own?.database ?? '' }))
       .filter(({ origin, database }) => origin !== 'unknown' || database === own?.database)
   })
+}
+
+/** Whose the slots are held against. */
+export interface InventoryOwner {
+  /** The slot of the config at hand. */
+  readonly project: string
+  readonly database: string
+  /** Another server has that slot. @default false */
+  readonly isMoved?: boolean | undefined
+  /** @default false */
+  readonly isOnStandby?: boolean | undefined
 }
 
 /** One slot, by the rows of `all`. Source: ReplicationSlotsComputeRequiredLSN, which leaves out what was given up. Pure. */
 export function toInventorySlot(
   row: InventoryRow,
   all: readonly InventoryRow[],
-  own: { readonly project: string; readonly database: string },
+  own: InventoryOwner,
 ): InventorySlot {
   const { plugin: _plugin, slotType: _slotType, restartBytes, more, ...plain } = row
   const text = (name: string) => (typeof more[name] === 'string' ? more[name] : null)
@@ -115,15 +144,16 @@ export function toInventorySlot(
     invalidationReason,
     inactiveSince: text('inactive_since'),
     isSynced: more['synced'] === true,
+    isOnStandby: own.isOnStandby === true,
   }
 }
 
 function originOf(
   { name, plugin, database, isTemporary, reader }: InventoryRow,
-  own: { readonly project: string; readonly database: string },
+  own: InventoryOwner,
 ): SlotOrigin {
   if (plugin !== 'pgoutput' || database === null) return 'unknown'
-  if (name === own.project && database === own.database) return 'project'
+  if (name === own.project && database === own.database) return own.isMoved === true ? 'moved' : 'project'
   if (isTemporary && LOOK.test(name)) return 'look'
   if (name === defaultSlot(database)) return 'default'
   if (reader === `rowcast: ${name}`) return 'reader'
@@ -133,8 +163,10 @@ function originOf(
 /** Whether nobody reads it who may come back: neither this project's own nor one that goes by itself. */
 export function isLeftBehind({ origin, activePid, markOf, isSynced }: InventorySlot): boolean {
   if (activePid !== null || isSynced) return false
-  return origin === 'mark' ? markOf === null : origin === 'default' || origin === 'name'
+  return origin === 'mark' ? markOf === null : LEFT_ORIGINS.has(origin)
 }
+
+const LEFT_ORIGINS: ReadonlySet<SlotOrigin> = new Set(['default', 'name', 'moved'])
 
 /** What is to be dropped. */
 export interface SlotDrop {
@@ -153,10 +185,13 @@ export interface SlotDrop {
 export async function dropFromInventory(target: DriverTarget, drop: SlotDrop): Promise<InventorySlot> {
   const { name } = drop
   const slots = await readSlotInventory(target, drop.project)
-  const found = slots.find((slot) => slot.name === name)
+  const named = slots.filter((slot) => slot.name === name)
+  // Of two servers, one may have it for this project, and the other from before.
+  const found = named.find((slot) => refusalOf(slot, drop) === null) ?? named[0]
   const refusal = found === undefined ? noSuchSlot(name) : refusalOf(found, drop)
   if (refusal !== null || found === undefined) throw refusal ?? noSuchSlot(name)
-  const dropped = await withDatabaseSession(target, (sql) =>
+  const server = found.isOnStandby ? serverOfSlot(target) : target
+  const dropped = await withDatabaseSession(server, (sql) =>
     sql
       .query(
         `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots

@@ -462,6 +462,26 @@ describe('doctor', () => {
     ])
   })
 
+  it('advises no failover of a slot on a standby, and calls what the primary has under its name idle', () => {
+    const standby = {
+      ...{ isInRecovery: true, serverVersion: 180_004, hasFeedback: true },
+      primary: { systemId: '7', timeline: 1 },
+    }
+    const source = { ...well.source, isAlone: false, standby }
+    const host = {
+      server: { host: 'b', port: 5432 },
+      refusal: null,
+      isInRecovery: true,
+      walLevel: 'logical',
+      slot: null,
+    }
+    expect(hostFindings({ ...well, source, hosts: [host] })).toEqual([])
+    const idle = withServer({ idleSlots: [{ name: well.goal.slot, retainedBytes: 4096 }] })
+    const codesOf = (examination: typeof idle) => findAll(examination).map(({ code }) => code)
+    expect(codesOf(idle)).toEqual(['SLOT_UNREAD'])
+    expect(codesOf({ ...idle, source })).toEqual(['SLOT_IDLE'])
+  })
+
   it('warns of a standby whose slot the primary may take the ground from', () => {
     const standby = {
       ...{ isInRecovery: true, serverVersion: 180_004, hasFeedback: false },
