@@ -10,6 +10,8 @@ export interface Session {
   ask<Data, Variables>(document: TypedDocumentString<Data, Variables>, variables: Variables): Promise<Data>
 }
 
+const ANSWER_TIMEOUT_MS = 30_000
+
 /** @throws Error with what the server says */
 async function ask<Data, Variables>(
   viewer: string,
@@ -20,6 +22,8 @@ async function ask<Data, Variables>(
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${viewer}` },
     body: JSON.stringify({ query: document.toString(), variables }),
+    // Moves wait for each other: one without an answer would hold up all that come after it.
+    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
   })
   const { data, errors } = (await response.json()) as { data?: Data; errors?: { message: string }[] }
   if (data === undefined || data === null || errors !== undefined)
