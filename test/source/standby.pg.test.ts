@@ -273,6 +273,10 @@ describe.runIf(postgresMajor() >= 16)('a standby that sends the changes', () => 
     expect(findings.filter(({ severity }) => severity === 'error')).toEqual([])
     const status = JSON.parse((await folder.run(['status', '--json'])).stdout) as object
     expect(JSON.stringify(status)).not.toContain('SOURCE_SLOT_MISSING')
+    // Earlier changes are in the slot on the standby.
+    await own.query(`INSERT INTO "Tag" (name) VALUES ('kept')`)
+    const tail = await folder.run(['tail', '--from', 'earliest', '--limit', '1', '--json'])
+    expect(tail).toMatchObject({ code: 0, stdout: expect.stringContaining('kept') })
     expect((await folder.run(['disable', '--yes'])).code).toBe(0)
 
     const target = { ...parseConnectionTarget(own.url), standby: parseConnectionTarget(replicationUrl) }
