@@ -61,7 +61,9 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     if (refusal !== null) return refusal
     const opening = openSourceEvents(args)
     const events = await within(opening).catch((error: unknown): ExecutionResult => {
-      guard.run('end a subscription that began too late', async () => endSource(await opening))
+      // One that was refused has no source, and has been answered.
+      const endLate = () => opening.then(endSource, () => undefined)
+      guard.run('end a subscription that began too late', endLate)
       return { errors: [mask(error)] }
     })
     if (!(Symbol.asyncIterator in events)) return events

@@ -1,6 +1,6 @@
 /**
  * Stage 8, server. Every list of objects that a schema has, whoever's resolver gives it, is made a slice at a time: `slicedList`. By
- * construction: a field that is added later is among them.
+ * construction: a field that is added later is among them. Not a list of promises: these come when they come.
  */
 import {
   defaultFieldResolver,
