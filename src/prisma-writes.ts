@@ -1,6 +1,6 @@
 /**
- * Beside the spine. Which calls of a Prisma Client write, and how a statement gets into the transaction of another: the one
- * file that knows of the inside of Prisma's query extensions (6 and 7). Pure.
+ * Beside the spine. Which calls of a Prisma Client write, and how a statement gets into the transaction of another: what Prisma's
+ * query extensions (6 and 7) are called with beyond what is documented, for rowcast-metadata.ts. Pure.
  */
 
 /** A transaction of the client's, as its requests carry it. */

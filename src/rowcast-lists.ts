@@ -88,12 +88,12 @@ export function createLists<Types extends ModelTypeMap, Metadata>(
       const order = parseOrderBy(model, catalog, orderBy)
       const events = lists.subscribeList({ ...request, order, take, isCounted: totalCount })
       const omitted = omittedByPrisma(prisma, name)
-      return mapIterator(events, (event) => givenList(event, omitted) as never)
+      return mapIterator(events, (event) => givenList(event, omitted))
     },
     totals(name, options: LibraryTotalsOptions = {}) {
       const { model, request } = base(name, options)
       const fields = totalsFields(model, catalog, options)
-      return mapIterator(lists.subscribeTotals({ ...request, fields }), givenTotals) as never
+      return mapIterator(lists.subscribeTotals({ ...request, fields }), (event) => givenTotals(event))
     },
     subscribeList: (request) => lists.subscribeList(request),
     subscribeTotals: (request) => lists.subscribeTotals(request),

@@ -15,8 +15,11 @@ import { unmarkedWhere } from './sets/unmarked-where.ts'
 import { withinAnswerTime } from './wire/answer-deadline.ts'
 import { waitBoundsOf } from './wire/driver-target.ts'
 
-/** How a context names its row. */
-type RowOf = (context: never) => unknown
+/** Which model, and how a context of the application names its row. */
+interface RowOf {
+  readonly model: ModelSpec
+  of(context: object): unknown
+}
 
 /** What it works with. */
 type SessionParts = Pick<RowcastParts, 'bus' | 'guard' | 'visibility' | 'models' | 'catalog' | 'target'> & {
@@ -29,7 +32,7 @@ type Read = (query: object) => Promise<readonly AnyRow[]>
 export function followSessions(
   parts: SessionParts,
   isBlindTo: (model: string) => boolean,
-  { model, of }: { readonly model: ModelSpec; readonly of: RowOf },
+  { model, of }: RowOf,
 ): SessionRows {
   if (model.primaryKey.length === 0)
     throw new RowcastError(
@@ -59,7 +62,7 @@ export function followSessions(
   const rows = new WeakMap<SessionRow, FoundRow>()
   return {
     async find(context) {
-      const wanted = await wantedOf(parts, model, () => of(context as never))
+      const wanted = await wantedOf(parts, model, () => of(context))
       if (wanted === null) return null
       const found = await watch.find(wanted).catch(unchecked)
       if (found === 'several') throw failed('names more than one row')

@@ -1,6 +1,7 @@
 /** Beside the spine. What a rowcast gives of its changes: subscriptions, cursors, messages, and why one did not get a change. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { checkServesChanges } from './broker/broker-options.ts'
+import type { SubscriptionRequest } from './bus/bus.ts'
 import { explainDelivery } from './bus/explain-delivery.ts'
 import { asksRelatedRows, checkImagesAreSent } from './bus/filter/change-filter.ts'
 import { commitsNotVisible, notAnswered } from './bus/stream-presence.ts'
@@ -102,12 +103,7 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
       return subscribeRelatedDeliveries(relatedHost, models.checkLive(request.model), request)
     },
     subscribeDeliveries(request) {
-      checkServesChanges(scaling.role)
-      const { model, filter, actions } = request
-      const spec = models.checkLive(model)
-      const fault = reader.faults.get(model)
-      if (fault !== undefined) throw fault
-      if (filter) checkImagesAreSent(filter, spec, { hasOldImages: reader.hasOldImages(model), actions })
+      checkCanSubscribe(parts, reader, request)
       return bus.subscribe(request)
     },
     async why(model, { cursor, action, ...input }) {
@@ -119,13 +115,8 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     },
     async explain(request) {
       checkServesChanges(scaling.role)
-      const known = {
-        related: await explainRelated(relatedHost, request),
-        changeAt: (cursor: string) => bus.changeAt(cursor),
-        progress: (label: string, cursor: string) => bus.progress(label, cursor),
-        driftOf: (model: string) => reader.faults.get(model) ?? null,
-      }
-      return explainDelivery({ ...request, catalog }, known)
+      const related = await explainRelated(relatedHost, request)
+      return explainDelivery({ ...request, catalog }, { related, ...knownOf(parts, reader) })
     },
     messages(request = {}) {
       checkServesChanges(scaling.role)
@@ -133,21 +124,51 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     },
     async changeCursor() {
       checkServesChanges(scaling.role)
-      const untilMs = performance.now() + answerTimeoutMs
-      for (;;) {
-        await presence.whenReady(() => presence.untilEnd(reader.reader.whenReady()))
-        // A gap may come while the database is asked: then there is no position until the stream begins again.
-        const cursor = bus.cursorBefore(await visibility.look().catch(notAnswered))
-        if (cursor !== null) return cursor
-        if (performance.now() >= untilMs) throw commitsNotVisible()
-        if (bus.history !== null) await presence.untilEnd(delay(EARLIER_INTERVAL_MS))
-      }
+      return cursorForNow(parts, reader, answerTimeoutMs)
     },
     whenLive: () => presence.whenLive(),
     whenVisible: (xid) => visibility.whenVisible(xid),
     hasOldImages: (model) => reader.hasOldImages(model),
   }
   return face
+}
+
+/** @throws BROKER_WRONG_ROLE, what stands in the way of the model, and what its filter asks for and is not sent */
+function checkCanSubscribe<Types extends ModelTypeMap>(
+  parts: Pick<FaceParts<Types>, 'models' | 'scaling'>,
+  reader: FaceReader,
+  { model, filter, actions }: SubscriptionRequest,
+): void {
+  const spec = servedModel(parts, model)
+  const fault = reader.faults.get(model)
+  if (fault !== undefined) throw fault
+  if (filter) checkImagesAreSent(filter, spec, { hasOldImages: reader.hasOldImages(model), actions })
+}
+
+/** The cursor behind all that queries see. Waits for the stream. @throws what says that the database does not show its commits */
+async function cursorForNow(
+  { bus, presence, visibility }: Pick<RowcastParts, 'bus' | 'presence' | 'visibility'>,
+  { reader }: Pick<FaceReader, 'reader'>,
+  timeoutMs: number,
+): Promise<string> {
+  const untilMs = performance.now() + timeoutMs
+  for (;;) {
+    await presence.whenReady(() => presence.untilEnd(reader.whenReady()))
+    // A gap may come while the database is asked: then there is no position until the stream begins again.
+    const cursor = bus.cursorBefore(await visibility.look().catch(notAnswered))
+    if (cursor !== null) return cursor
+    if (performance.now() >= untilMs) throw commitsNotVisible()
+    if (bus.history !== null) await presence.untilEnd(delay(EARLIER_INTERVAL_MS))
+  }
+}
+
+/** What an explanation asks of the process. */
+function knownOf({ bus }: Pick<RowcastParts, 'bus'>, { faults }: Pick<FaceReader, 'faults'>) {
+  return {
+    changeAt: (cursor: string) => bus.changeAt(cursor),
+    progress: (label: string, cursor: string) => bus.progress(label, cursor),
+    driftOf: (model: string) => faults.get(model) ?? null,
+  }
 }
 
 /** A model that is live, in a process that serves changes. @throws BROKER_WRONG_ROLE, CATALOG_MODEL_NOT_REGISTERED, CATALOG_UNKNOWN_MODEL */

@@ -221,6 +221,14 @@ describe('architecture', () => {
         /\bas (?:never|unknown as)\b/.test(stripComments(readFileSync(join(SRC, path), 'utf8'))),
       )
     expect(casting).toEqual([])
+    const toPothos = /(?<!type \w+ )\bas (?:PothosSchemaTypes\.|\w+\.)?(?:\w*Ref|\w*Builder)\b/
+    expect(
+      toPothos.test('ref as InterfaceRef<Types>') && toPothos.test('x as PothosSchemaTypes.SchemaBuilder'),
+    ).toBe(true)
+    const towardsPothos = files
+      .map(({ path }) => path)
+      .filter((path) => toPothos.test(stripComments(readFileSync(join(SRC, path), 'utf8'))))
+    expect(towardsPothos).toEqual(['graphql/builder/untyped-builder.ts'])
   })
 
   it('has no import cycles', () => {

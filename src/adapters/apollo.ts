@@ -12,13 +12,13 @@ import { goneKey, goneKeys } from './cache-changes.ts'
 export interface ApolloCacheParts {
   evict(options: { readonly id: string }): boolean
   identify(object: { readonly __typename: string }): string | undefined
-  updateQuery(options: never, update: never): unknown
+  updateQuery(options: object, update: (known: object | null) => object): unknown
 }
 
 /** Of `ApolloClient` what is needed. */
 export interface ApolloParts {
   readonly cache: ApolloCacheParts
-  query(options: never): Promise<unknown>
+  query(options: object): Promise<unknown>
 }
 
 /** A query that components read, and the subscription that keeps it. */
@@ -54,7 +54,7 @@ export function keepQuery<Row extends object, QueryVariables = never, Variables 
   const list = createLiveList<Row>({
     ...(ofList as unknown as LiveListOptions<Row>),
     async load() {
-      const answer = await apollo.query({ ...asked, fetchPolicy: 'network-only' } as never)
+      const answer = await apollo.query({ ...asked, fetchPolicy: 'network-only' })
       const data: object = Object(Reflect.get(Object(answer), 'data'))
       const [[name, rows] = ['', undefined]] = Object.entries(data)
       if (!Array.isArray(rows))
@@ -74,7 +74,7 @@ export function keepQuery<Row extends object, QueryVariables = never, Variables 
     const entities = rows.map((row) => ({ __typename: typename, ...row }))
     const update = (known: object | null) => ({ ...known, [field]: entities })
     // As it is: a `merge` of the application's, for pages, would add to the rows that are there.
-    apollo.cache.updateQuery({ ...asked, overwrite: true } as never, update as never)
+    apollo.cache.updateQuery({ ...asked, overwrite: true }, update)
   })
   return list
 }

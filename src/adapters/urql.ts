@@ -24,8 +24,8 @@ export interface CachedList {
 
 /** Of Graphcache's cache what is needed. */
 export interface GraphcacheParts {
-  invalidate(entity: never): void
-  updateQuery(input: never, update: never): void
+  invalidate(entity: unknown): void
+  updateQuery(input: object, update: (known: object | null) => object | null): void
 }
 
 type Updater = (result: object, args: unknown, cache: GraphcacheParts) => void
@@ -48,10 +48,10 @@ export function changeUpdates<Row extends object>(
           known.push(...rowsIn<Row>(data, field))
           return data && changedData(data, field, change, update)
         }
-        cache.updateQuery({ query, variables } as never, next as never)
+        cache.updateQuery({ query, variables }, next)
       }
       for (const gone of goneKeys(change, update, known))
-        cache.invalidate({ __typename: update.typename, ...gone } as never)
+        cache.invalidate({ __typename: update.typename, ...gone })
     },
   ])
   return Object.fromEntries(entries)

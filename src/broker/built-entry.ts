@@ -1,4 +1,4 @@
-/** Beside the bus, broker. What messages of the replication stream become on their way to Redis, and who takes it. */
+/** Beside the bus, broker. What messages of the replication stream become on their way to the broker, and who takes it. */
 
 import type { Buffer } from 'node:buffer'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
@@ -22,7 +22,7 @@ export interface EntryBuilderOutput {
   /** Comes before the first entry that refers to it. */
   onRelation(definition: RelationDefinition): void
   onEntry(entry: BuiltEntry): void
-  /** A message between processes of rowcast, whose entry is still to leave. */
+  /** A message between processes of rowcast was read; its entry has not left yet. */
   onOwnMessageRead?(message: EmittedMessage): void
   /** Its entry has left. */
   onOwnMessage?(message: EmittedMessage): void

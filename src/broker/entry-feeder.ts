@@ -215,7 +215,7 @@ export class EntryFeeder {
     this.#handOn(this.#assembler.take(message, byteLength))
   }
 
-  /** What else an assembler has to say is of a stream; a tap has heard of it. */
+  /** Hands on what concerns a gateway. The assembler's other events are for a tap, which reads the replication stream itself. */
   #handOn(events: AssemblyEvents): void {
     const { output } = this.#options
     for (const event of events) {

@@ -148,7 +148,7 @@ export class EpochFollower {
     return true
   }
 
-  /** Nothing is read of another cluster, whoever gave it our keys. @throws BROKER_OTHER_DATABASE */
+  /** Refuses to read what another cluster has written under our keys. @throws BROKER_OTHER_DATABASE */
   async #checkIsNoStrangers(log: EntryLog): Promise<void> {
     const stranger = await this.#options.store.findStranger(log)
     if (stranger === null) return

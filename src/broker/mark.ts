@@ -1,6 +1,6 @@
 /**
  * Beside the bus, broker. A mark: up to where everything is in the stream, and that a tap is alive. Its id is the time
- * by Redis' own clock, so that the clocks of taps and gateways order nothing.
+ * by the broker's own clock, so that the clocks of taps and gateways order nothing.
  */
 import type { Lsn } from '../wire/lsn.ts'
 import { type EntryId, formatEntryId, readEntryId, readLsn } from './entry-id.ts'

@@ -1,5 +1,5 @@
 /**
- * Beside the bus, broker. What is kept in Redis beside the entries: JSON behind the version of its layout and a checksum.
+ * Beside the bus, broker. What the broker keeps beside the entries: JSON behind the version of its layout and a checksum.
  *
  *     2 0123abcd {"…":…}
  *

@@ -1,5 +1,5 @@
 /**
- * Beside the bus, broker. The tap: takes the messages of the replication stream and writes them to Redis, as the next
+ * Beside the bus, broker. The tap: takes the messages of the replication stream and writes them to the broker, as the next
  * entries of the present epoch or as the first of a new one. PostgreSQL admits one reader of a slot, so there is one
  * tap that writes; entry ids keep it so where an older one still has something on the way.
  */

@@ -1,6 +1,6 @@
 /**
- * Stage 6, bus. The typed PubSub: transactions in, each subscription's own bounded queue out.
- * In process; a broker is another implementation of the same interfaces.
+ * Stage 6, bus. The typed PubSub: transactions in, each subscription's own bounded queue out. In process: with a broker, each process
+ * that serves changes has one, which its gateway feeds.
  */
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../changes/change.ts'
 import type { RowcastError } from '../errors.ts'

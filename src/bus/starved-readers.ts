@@ -17,7 +17,7 @@ export class StarvedReaders {
     this.#wake = wake
   }
 
-  /** The subscriber has no room; one whose consumer has something left to take is woken by that consumer. */
+  /** The subscriber has no room. Where its consumer has something left to take, that consumer wakes it, and nothing is added. */
   add(subscriber: Subscriber): void {
     if (!subscriber.queue.isAwaited) return
     this.#starved.add(subscriber)

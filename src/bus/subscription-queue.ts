@@ -76,7 +76,7 @@ export class SubscriptionQueue extends AsyncIteration<Delivery> implements BusSu
     return this.length === 0 && (this.#isNoticeDue || (this.#waiters !== null && this.#waiters.length > 0))
   }
 
-  /** How long the consumer has left what waits where it is; 0 when nothing waits. */
+  /** For how long something has waited and the consumer has taken nothing; 0 when nothing waits. */
   get stalledMs(): number {
     return this.length === 0 ? 0 : this.#options.host.nowMs - this.#lastMoveMs
   }

@@ -1,7 +1,8 @@
 /**
  * Stage 3, catalog. The one file that knows Prisma Client's runtime (6 and 7) and what it keeps inside, and its one importer: its
  * Decimal class, so that a row's decimals are `instanceof Prisma.Decimal` in the application, too; the nulls of its Json filters,
- * which it knows by identity; and of a client its adapter, its omitted fields, its models and its transaction.
+ * which it knows by identity; and of a client its adapter, its omitted fields, its models and its transaction. What a query
+ * extension is called with is known to prisma-writes.ts.
  */
 import * as runtime from '@prisma/client/runtime/client'
 import { Decimal } from '@prisma/client/runtime/client'

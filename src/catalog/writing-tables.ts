@@ -48,7 +48,7 @@ export class WritingTables {
     })
   }
 
-  /** A row of the table comes. Returns whether its partial writers are others than before. */
+  /** A row of the table comes. Returns whether its partial writers have changed. */
   noteRow(oid: number): boolean {
     if (this.#described.length === 0) return false
     const described = this.#described
@@ -65,7 +65,7 @@ export class WritingTables {
     return isChanged
   }
 
-  /** Tables were emptied: what was described since the last row were these. */
+  /** A TRUNCATE comes: the tables described since the last row are those that it emptied, and write no row. */
   noteTruncate(): void {
     this.#described = []
   }

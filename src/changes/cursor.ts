@@ -81,7 +81,7 @@ export function parseCursor(text: string): Cursor {
   }
 }
 
-/** Negative when `a` stands before `b`, positive when after, 0 when they are the same place. */
+/** Negative when `a` stands before `b`, positive when after, 0 when they are the same. */
 export function comparePositions(a: ChangePosition, b: ChangePosition): number {
   if (a.commitLsn !== b.commitLsn) return a.commitLsn < b.commitLsn ? -1 : 1
   return a.index - b.index

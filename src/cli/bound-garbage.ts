@@ -5,7 +5,7 @@
 import { getHeapStatistics, type HeapInfo, setFlagsFromString } from 'node:v8'
 
 const MIB = 1024 * 1024
-/** Collections begin when so much has been added to what was live, in percent. */
+/** V8 collects once the heap has grown by so many percent of what was live. */
 const GROWTH_PERCENT = 30
 /** The limit of an old generation of 128 MiB, with three semi-spaces of 16. */
 const SMALL_HEAP_BYTES = (128 + 48) * MIB

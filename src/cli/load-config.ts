@@ -56,7 +56,7 @@ export async function loadConfigFile(file: string): Promise<unknown> {
   }
 }
 
-/** What cannot be kept, on a full disk or where another user has kept it before, is made without being kept. */
+/** Where the cache cannot be written (a full disk, a file of another user), it compiles without one. */
 async function loadWithJiti(file: string, cache: string | false): Promise<unknown> {
   try {
     return defaultOf(await (await createLoader(file, cache)).import(file))

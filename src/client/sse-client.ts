@@ -3,7 +3,7 @@
  * headers are needed. `fetch`, not EventSource: that can send neither headers nor a POST, and does not say why it failed.
  */
 import type { SubscribePayload } from 'graphql-ws'
-import type { ChangeClient, ChangeSink } from './change-client.ts'
+import type { ChangeClient, ChangeResult, ChangeSink } from './change-client.ts'
 import { EventStreamParser, type StreamEvent } from './event-stream.ts'
 import { SubscriptionError, toSubscriptionErrors } from './subscription-error.ts'
 import { retryAfterHeaderMs, retryDelayMs, wait } from './wait.ts'
@@ -111,7 +111,7 @@ async function attempt(
     watch.heard()
     if (!response.ok || response.body === null) return await refusalOf(response)
     if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
-      scope.sink.next((await response.json()) as never)
+      scope.sink.next(resultOf(await response.json()))
       return { kind: 'complete' }
     }
     scope.sink.connected?.()
@@ -164,7 +164,7 @@ async function readStream(
     if (state.isComplete) return
     if (name === 'complete') state.isComplete = true
     if (name !== 'next') return
-    sink.next(JSON.parse(data) as never)
+    sink.next(resultOf(JSON.parse(data)))
     onResult()
   }
   const onBookmark = (cursor: string) => sink.bookmark?.(cursor)
@@ -182,6 +182,11 @@ async function readStream(
   } finally {
     reader.cancel().catch(() => undefined)
   }
+}
+
+/** What the server sent as a result. What is none has neither data nor errors. */
+function resultOf(sent: unknown): ChangeResult<unknown> {
+  return Object(sent)
 }
 
 /** Refused for good with GraphQL errors or a status; or for now. */

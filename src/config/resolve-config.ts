@@ -182,7 +182,7 @@ function livePageOf({ livePage: given }: Given, isProduction: boolean, faults: F
   return { authorize: null }
 }
 
-/** Where nothing is said a token turns them on, and a developer's machine has them anyway. */
+/** By default they are on where a token is set, and outside production. */
 function metricsOf(
   { metrics, metricsToken }: Given,
   isProduction: boolean,

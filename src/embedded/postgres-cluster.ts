@@ -95,16 +95,7 @@ function settingsOf({ isDisposable, settings }: PostgresClusterOptions): Postmas
 export async function createPostgresCluster(options: PostgresClusterOptions): Promise<PostgresCluster> {
   const { dataFolder, startTimeoutMs = 60_000, stopTimeoutMs = 30_000 } = options
   const logFile = `${dataFolder}.log`
-  const user = provideServerUser()
-  const binaries = await provideBinaries(user, options)
-  const password = await initializeDataFolder({
-    binaries,
-    dataFolder,
-    user,
-    superuser: SUPERUSER,
-    password: options.password,
-    isDisposable: options.isDisposable,
-  })
+  const { user, binaries, password } = await prepareFolder(options)
   let port = options.port ?? 0
   let version = ''
   let postmaster: Postmaster | null = null
@@ -166,14 +157,28 @@ export async function createPostgresCluster(options: PostgresClusterOptions): Pr
     async kill() {
       await postmaster?.kill()
     },
-    async createDatabase(name) {
-      try {
-        await withSqlClient(target(), (sql) => sql.execute(`CREATE DATABASE ${quoteIdentifier(name)}`))
-        return true
-      } catch (error) {
-        if (sqlstateOf(error) === DUPLICATE_DATABASE) return false
-        throw error
-      }
-    },
+    createDatabase: (name) => createDatabase(target(), name),
+  }
+}
+
+/** What a server runs with on its data folder, which is made where there is none. */
+async function prepareFolder({ dataFolder, isDisposable, ...options }: PostgresClusterOptions) {
+  const user = provideServerUser()
+  const binaries = await provideBinaries(user, options)
+  const password = await initializeDataFolder({
+    ...{ binaries, dataFolder, user, isDisposable },
+    superuser: SUPERUSER,
+    password: options.password,
+  })
+  return { user, binaries, password }
+}
+
+async function createDatabase(target: ConnectionTarget, name: string): Promise<boolean> {
+  try {
+    await withSqlClient(target, (sql) => sql.execute(`CREATE DATABASE ${quoteIdentifier(name)}`))
+    return true
+  } catch (error) {
+    if (sqlstateOf(error) === DUPLICATE_DATABASE) return false
+    throw error
   }
 }

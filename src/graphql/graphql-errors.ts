@@ -4,7 +4,7 @@
  */
 import { GraphQLError } from 'graphql'
 import { modelRetryAfterMs } from '../bus/unread.ts'
-import { type ErrorCode, type ErrorDetails, errorEntry, isRowcastError, RowcastError } from '../errors.ts'
+import { type CodesWith, type ErrorDetails, errorEntry, isRowcastError, RowcastError } from '../errors.ts'
 
 /**
  * A public RowcastError, bare or wrapped by the executor, as a GraphQLError: its `message` is the sentence for people,
@@ -14,16 +14,20 @@ import { type ErrorCode, type ErrorDetails, errorEntry, isRowcastError, RowcastE
 export function toGraphqlError(error: unknown): unknown {
   const located = error instanceof GraphQLError ? error : null
   const original = located === null ? error : located.originalError
-  if (!isRowcastError(original) || !original.isPublic) return error
+  return isRowcastError(original) && original.isPublic ? shown(original, located) : error
+}
+
+/** @param located where it stands in the document */
+function shown(error: RowcastError, located: GraphQLError | null): GraphQLError {
   const { nodes, path } = located ?? {}
-  const shown = new GraphQLError(original.happened, {
+  const made = new GraphQLError(error.happened, {
     nodes: nodes ?? null,
     path: path ?? null,
-    extensions: extensionsOf(original),
+    extensions: extensionsOf(error),
   })
   // For the log of the server: no answer has it.
-  if (original.cause !== undefined) Object.defineProperty(shown, 'cause', { value: original.cause })
-  return shown
+  if (error.cause !== undefined) Object.defineProperty(made, 'cause', { value: error.cause })
+  return made
 }
 
 /** What programs read of an error. */
@@ -52,7 +56,10 @@ function cursorOf({ details: { cursor } }: RowcastError): { readonly cursor?: st
   return typeof cursor === 'string' ? { cursor } : {}
 }
 
-/** A RowcastError of the given code in the form resolvers throw. */
-export function graphqlError(code: ErrorCode, happened: string, options?: ErrorDetails): unknown {
-  return toGraphqlError(new RowcastError(code, happened, options))
+/** The codes of errors that clients may see. */
+export type PublicCode = CodesWith<{ readonly isPublic: true }>
+
+/** A RowcastError of the given code in the form that resolvers throw, and results have. */
+export function graphqlError(code: PublicCode, happened: string, options?: ErrorDetails): GraphQLError {
+  return shown(new RowcastError(code, happened, options), null)
 }

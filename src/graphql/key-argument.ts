@@ -1,4 +1,5 @@
 /** Stage 7, graphql. Key arguments: from the `ID` a client hands back to the value Prisma looks up. */
+import type { GraphQLError } from 'graphql'
 import type { FieldSpec } from '../catalog/model-catalog.ts'
 import { graphqlError } from './graphql-errors.ts'
 
@@ -26,7 +27,7 @@ export function parseKeyArgument(field: FieldSpec, typeName: string, value: unkn
   return field.type === 'Int' ? Number(parsed) : parsed
 }
 
-function badId(field: FieldSpec, wanted: string): unknown {
+function badId(field: FieldSpec, wanted: string): GraphQLError {
   return graphqlError('GRAPHQL_BAD_ARGUMENT', `${field.name} is not ${wanted}.`, {
     hint: 'Pass the ID as the server gave it.',
   })

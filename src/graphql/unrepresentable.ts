@@ -1,11 +1,12 @@
 /** Stage 7, graphql. The error of a field whose value PostgreSQL holds and the field cannot show. */
+import type { GraphQLError } from 'graphql'
 import { RowcastError } from '../errors.ts'
 import { extensionsOf, graphqlError } from './graphql-errors.ts'
 
 const CODE = 'GRAPHQL_VALUE_UNREPRESENTABLE'
 
 /** To be thrown by the resolver of such a value: it fails its own field. Never with the value. */
-export function unrepresentable(field: string, reason: string): unknown {
+export function unrepresentable(field: string, reason: string): GraphQLError {
   return graphqlError(CODE, textOf(field, reason), { details: { reason } })
 }
 

@@ -60,7 +60,7 @@ export function compareValues(catalog: ModelCatalog, field: FieldSpec): Compare<
   }
 }
 
-/** The order of a list: what is asked for, then that of the key, so that no two rows stand side by side. */
+/** The order of a list: what is asked for, then that of the key, so that no two rows are equal by it. */
 export function rowOrderOf(model: ModelSpec, catalog: ModelCatalog, asked: readonly SortPart[]): RowOrder {
   const parts = new Map<string, SortPart>()
   const key = rowKeyOf(model).map((field): SortPart => ({ field, direction: 'asc' }))

@@ -158,7 +158,7 @@ function hasChanged(fields: readonly string[], change: AnyChange, before: Image,
   return before === undefined ? undefined : change.changed.some((field) => fields.includes(field))
 }
 
-/** An UPDATE of nothing at all is delivered to everybody, and so discloses nothing. */
+/** An UPDATE that changed nothing is delivered to everybody: that it comes discloses no hidden field. */
 function hasChangedVisibly(visible: VisibleFields, change: AnyChange, before: Image, after: Image): Answer {
   if (change.action !== 'UPDATE' || before === null || after === null) return true
   if (before === undefined) return visible.isDeliveredWhenUnknown ? true : undefined

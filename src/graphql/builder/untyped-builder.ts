@@ -1,9 +1,10 @@
 /**
  * Stage 7, graphql. Pothos' builders with their types forgotten: which models, fields and types there are is known when a schema is
- * built, not when this is compiled. The one file that casts towards Pothos; `test/architecture.test.ts` refuses `as never` and
- * `as unknown as` in all of `graphql/`.
+ * built, not when this is compiled. The one file that casts towards Pothos; `test/architecture.test.ts` refuses casts to Pothos' types
+ * elsewhere, and `as never` and `as unknown as` in all of `graphql/`.
  */
-import { InterfaceFieldBuilder, type SchemaTypes } from '@pothos/core'
+import { InterfaceFieldBuilder, type InterfaceRef, type SchemaTypes } from '@pothos/core'
+import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
 import type { GraphQLScalarType } from 'graphql'
 import type { EnumValues } from '../type-definition.ts'
 
@@ -13,6 +14,16 @@ export type AnyBuilder = PothosSchemaTypes.SchemaBuilder<SchemaTypes>
 /** A builder of any schema types as one of none. */
 export function anyBuilder(builder: object): AnyBuilder {
   return builder as AnyBuilder
+}
+
+/** The type of the rows of a model, announced or defined. */
+export function rowRefOf(builder: AnyBuilder, model: string) {
+  return getRefFromModel(model, builder) as PrismaObjectRef<SchemaTypes, PrismaModelTypes, object>
+}
+
+/** What an interface was announced by, for those who know the shape of its values. */
+export function interfaceRefOf<Shape>(ref: object | string): InterfaceRef<SchemaTypes, Shape> {
+  return ref as InterfaceRef<SchemaTypes, Shape>
 }
 
 /** A type that was announced, to be filled in. */

@@ -102,7 +102,7 @@ function argumentsOf(
   return getArgumentValues(definition, field, coerced)
 }
 
-function badSubscription(why: string): unknown {
+function badSubscription(why: string): GraphQLError {
   return graphqlError('GRAPHQL_BAD_ARGUMENT', `subscription: ${why.replace(/\.$/, '')}.`, {
     hint: 'Give the text of the subscription as the client sends it, and its variables.',
   })

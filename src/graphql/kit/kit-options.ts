@@ -1,12 +1,12 @@
 /** Stage 7, graphql. What is said to the SDL kit, and what it makes of it: definitions of everything it adds to a schema. */
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import { RowcastError } from '../../errors.ts'
+import type { ChangeExposure } from '../change-exposure.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { graphqlTypeName } from '../field-type.ts'
 import { namesWithoutIdentity } from '../names.ts'
 import { nullability } from '../nullability.ts'
-import { type MetadataExposure, MetadataView } from '../policy/metadata-view.ts'
-import type { ModelPolicies } from '../policy/model-policy.ts'
+import { MetadataView } from '../policy/metadata-view.ts'
 import { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { SHOWN_COLUMN } from '../shown-column.ts'
 import { changeCursorField, changeField, modelNamed } from '../subscription/change-field.ts'
@@ -49,27 +49,9 @@ export interface ChangeModelOptions {
 }
 
 /** Options of the kit; give the same ones to all of its functions. */
-export interface ChangeSchemaOptions {
+export interface ChangeSchemaOptions extends ChangeExposure {
   /** The models that get a subscription, by their names in Prisma; `{}` for one with nothing to say. */
   readonly models: Readonly<Record<string, ChangeModelOptions>>
-  /** Policies of models, live or not; those given to `register()` need not be repeated. @default none */
-  readonly policies?: ModelPolicies | undefined
-  /** What of the metadata of transactions is shown, and to whom. @default nothing: the schema has no `metadata` */
-  readonly showMetadata?: MetadataExposure | undefined
-  /** Adds `changes`, whole transactions over the models, or the same by another name. @default false */
-  readonly changes?: boolean | { readonly name: string } | undefined
-  /** Adds `<model>List` beside each `<model>Changed`: a list that stays as a query gives it. @default false */
-  readonly lists?: boolean | undefined
-  /** Adds `<model>Totals` beside each `<model>Changed`: counts, sums, least and greatest values. @default false */
-  readonly totals?: boolean | undefined
-  /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
-  readonly mayChooseOverflow?: boolean | undefined
-  /**
-   * Everything about the viewer, from the GraphQL context, that a result can depend on, as one text: a server of
-   * rowcast's makes results once for all viewers of whom it is the same. Null for one that shares with nobody.
-   * @default null for everybody
-   */
-  readonly shareBy?: ((context: object) => string | null) | undefined
 }
 
 /** What the kit adds. */

@@ -1,4 +1,5 @@
 /** Stage 7, graphql. From the arguments of a list to the query that Prisma Client is asked. */
+import type { GraphQLError } from 'graphql'
 import { badFilter } from '../../bus/filter/bad-filter.ts'
 import { checkFilterCost } from '../../bus/filter/change-filter.ts'
 import { constantOf, costOf } from '../../bus/filter/condition.ts'
@@ -83,7 +84,7 @@ export function whereOf({ catalog, model, view, related }: ListRequest, where: u
 }
 
 /**
- * The order that is asked for, and then that of the key, so that no two rows stand side by side.
+ * The order that is asked for, and then that of the key, so that no two rows are equal by it.
  * @throws FIELD_HIDDEN, GRAPHQL_BAD_ARGUMENT
  */
 export function orderOf(
@@ -138,7 +139,7 @@ function valuesOf({ catalog, model, view }: ListRequest, order: readonly OrderPa
   )
 }
 
-function badArgument(happened: string, hint: string): unknown {
+function badArgument(happened: string, hint: string): GraphQLError {
   return graphqlError('GRAPHQL_BAD_ARGUMENT', happened, { hint })
 }
 

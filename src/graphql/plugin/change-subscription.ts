@@ -1,13 +1,19 @@
 /** Stage 7, graphql. `builder.changeSubscription('User')`: rowcast's types and fields in a Pothos builder. */
 import type { InterfaceRef, SchemaTypes } from '@pothos/core'
-import { getRefFromModel, type PrismaModelTypes, type PrismaObjectRef } from '@pothos/plugin-prisma'
+import type { PrismaModelTypes, PrismaObjectRef } from '@pothos/plugin-prisma'
 import type { ModelSpec } from '../../catalog/model-catalog.ts'
 import { RowcastError } from '../../errors.ts'
 import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import { metadataViewOf, policiesOf } from '../builder/builder-policies.ts'
 import { stateOf } from '../builder/builder-state.ts'
 import { addMissingTypes, defineRootField, defineTypes, fieldsOf, refOf } from '../builder/define-types.ts'
-import { type AnyBuilder, addInterfaceFields, hasRootField } from '../builder/untyped-builder.ts'
+import {
+  type AnyBuilder,
+  addInterfaceFields,
+  hasRootField,
+  interfaceRefOf,
+  rowRefOf,
+} from '../builder/untyped-builder.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { EXPLANATION_TYPES, whyNotField } from '../explain/why-not.ts'
 import { modelOfType } from '../policy/selected-models.ts'
@@ -56,7 +62,7 @@ export function defineChangeSubscription(
 ): InterfaceRef<SchemaTypes, ChangeEvent> {
   const feed = feedOf(builder)
   const model = modelNamed(feed.catalog, modelName)
-  const rowType = options.type ?? rowTypeOf(builder, modelName)
+  const rowType = options.type ?? rowRefOf(builder, modelName)
   const { subscriptions, declared, filtered, refs } = stateOf(builder)
   subscriptions.set(modelName, rowType)
 
@@ -75,7 +81,7 @@ export function defineChangeSubscription(
   const name = options.name ?? names.changed
   // Which relations can be included is known once all subscriptions have been declared.
   defineRootField(builder, 'Subscription', name, () => changeField(subscribed, description))
-  return refOf(builder, names.change) as InterfaceRef<SchemaTypes, ChangeEvent>
+  return interfaceRefOf<ChangeEvent>(refOf(builder, names.change))
 }
 
 /** What the core needs to know of a builder. */
@@ -192,7 +198,7 @@ function addChangeCursor(builder: AnyBuilder): void {
 
 function feedOf(builder: AnyBuilder): ChangeFeed {
   // The types demand both; JavaScript, and a builder of another plugin list, do not.
-  const { plugins, rowcast } = builder.options as Partial<typeof builder.options>
+  const { plugins, rowcast }: Partial<typeof builder.options> = builder.options
   if (plugins?.includes('rowcast') === true && rowcast?.feed !== undefined) return rowcast.feed
   throw new RowcastError(
     'GRAPHQL_BAD_SCHEMA',
@@ -201,8 +207,4 @@ function feedOf(builder: AnyBuilder): ChangeFeed {
       hint: 'Add RowcastPlugin to `plugins` and `rowcast: { feed }` to the options of the SchemaBuilder.',
     },
   )
-}
-
-function rowTypeOf(builder: AnyBuilder, model: string) {
-  return getRefFromModel(model, builder) as PrismaObjectRef<SchemaTypes, PrismaModelTypes, object>
 }

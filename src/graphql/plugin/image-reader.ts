@@ -70,6 +70,6 @@ function isTooSlow(error: unknown): error is GraphQLError {
 }
 
 /** The change itself has arrived: whoever reads this queries the relation again. */
-function relationTooSlow({ message }: GraphQLError): unknown {
+function relationTooSlow({ message }: GraphQLError): GraphQLError {
   return graphqlError('RELATION_TOO_SLOW', message)
 }

@@ -22,9 +22,8 @@ import type { GraphQLSchema } from 'graphql'
 import type { ChangeEvent } from '../../sets/row-subscription.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import { anyBuilder } from '../builder/untyped-builder.ts'
+import type { ChangeExposure } from '../change-exposure.ts'
 import type { CanExplain, ChangeFeed } from '../change-feed.ts'
-import type { MetadataExposure } from '../policy/metadata-view.ts'
-import type { ModelPolicies } from '../policy/model-policy.ts'
 import type { ReadLimits } from '../reading/paged-client.ts'
 import { takeReadLimits } from '../reading/schema-reads.ts'
 import { withOldRowTypes } from '../schema/old-row-type.ts'
@@ -41,30 +40,9 @@ import { createImageReader, limitBuilderReads } from './image-reader.ts'
 import { createVisibleRows } from './visible-rows.ts'
 
 /** The `rowcast` option of a builder. */
-export interface RowcastPluginOptions {
+export interface RowcastPluginOptions extends ChangeExposure {
   /** Where changes come from: a rowcast, started or not. */
   readonly feed: ChangeFeed
-  /** Policies of models, live or not; those given to `register()` need not be repeated. @default none */
-  readonly policies?: ModelPolicies | undefined
-  /** What of the metadata of transactions is shown, and to whom. @default nothing: the schema has no `metadata` */
-  readonly showMetadata?: MetadataExposure | undefined
-  /**
-   * Adds `changes`, whole transactions over the models that `changeSubscription` was called for, or the same by another name.
-   * @default false
-   */
-  readonly changes?: boolean | { readonly name: string } | undefined
-  /** Adds `<model>List` beside each `<model>Changed`: a list that stays as a query gives it. @default false */
-  readonly lists?: boolean | undefined
-  /** Adds `<model>Totals` beside each `<model>Changed`: counts, sums, least and greatest values. @default false */
-  readonly totals?: boolean | undefined
-  /** Gives subscriptions an argument `overflow`: what happens when the client is too slow. @default false */
-  readonly mayChooseOverflow?: boolean | undefined
-  /**
-   * Everything about the viewer, from the GraphQL context, that a result can depend on, as one text: a server of
-   * rowcast's makes results once for all viewers of whom it is the same. Null for one that shares with nobody.
-   * @default null for everybody
-   */
-  readonly shareBy?: ((context: object) => string | null) | undefined
   /**
    * Adds `Query.whyNot`, which explains why a subscription did not get a change, and decides who may ask.
    * @default no such field
@@ -134,8 +112,7 @@ export class PothosRowcastPlugin<Types extends SchemaTypes> extends BasePlugin<T
 
 function registerRowcastPlugin(): 'rowcast' {
   SchemaBuilder.registerPlugin('rowcast', PothosRowcastPlugin)
-  const prototype = SchemaBuilder.prototype as PothosSchemaTypes.SchemaBuilder<SchemaTypes>
-  prototype.changeSubscription = function changeSubscription(model, options) {
+  anyBuilder(SchemaBuilder.prototype).changeSubscription = function changeSubscription(model, options) {
     return defineChangeSubscription(this, model, options)
   }
   return 'rowcast'

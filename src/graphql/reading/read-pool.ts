@@ -2,6 +2,7 @@
  * Stage 7, graphql. How many bytes of rows the operations of a process may hold, each of them and all together, and until when
  * each may read. What a statement is about to read is reserved first; what came is counted when it has come.
  */
+import type { GraphQLError } from 'graphql'
 import { contain } from '../../guard.ts'
 import { withinTime } from '../../within-time.ts'
 import { graphqlError } from '../graphql-errors.ts'
@@ -168,13 +169,13 @@ export class OperationReads {
   }
 }
 
-function overLimit(bytesMax: number): unknown {
+function overLimit(bytesMax: number): GraphQLError {
   return graphqlError('QUERY_OVER_LIMIT', `The operation reads more than ${bytesMax} bytes.`, {
     hint: 'Ask for fewer rows at a time: say `take`.',
   })
 }
 
-function tooSlow(timeoutMs: number): unknown {
+function tooSlow(timeoutMs: number): GraphQLError {
   return graphqlError('QUERY_TOO_SLOW', `Reading takes longer than ${timeoutMs} ms.`)
 }
 

@@ -187,7 +187,7 @@ function keyValue(
   }
 }
 
-function badRepresentation(message: string): unknown {
+function badRepresentation(message: string): GraphQLError {
   return graphqlError('GRAPHQL_BAD_ARGUMENT', message, {
     hint: 'Compose the supergraph again from the subgraph’s `_service { sdl }`.',
   })
@@ -199,13 +199,13 @@ function alikeIn(representations: readonly unknown[]): number {
   return differing.size - new Set(values.map((each) => JSON.stringify(each.map(fold)))).size
 }
 
-function tooManyAlike(): unknown {
+function tooManyAlike(): GraphQLError {
   return graphqlError('GRAPHQL_BAD_ARGUMENT', 'Entities are asked for whose keys are alike.', {
     hint: `Ask for ${ALIKE_MAX} at the most that differ in case, accents or blanks alone.`,
   })
 }
 
-function tooMany(count: number): unknown {
+function tooMany(count: number): GraphQLError {
   return graphqlError('GRAPHQL_BAD_ARGUMENT', `${count} entities are asked for at once.`, {
     hint: `Ask for ${REPRESENTATIONS_MAX} at the most.`,
   })

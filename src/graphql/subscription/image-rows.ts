@@ -2,6 +2,7 @@
  * Stage 7, graphql. Images: rows that came out of a change instead of a query. Resolvers see plain rows;
  * which of them are images is remembered beside them, because subscriptions share the row objects.
  */
+import type { GraphQLError } from 'graphql'
 import { UnrepresentableValue } from '../../catalog/values/unrepresentable-value.ts'
 import type { AnyRow, TransactionInfo } from '../../changes/change.ts'
 import { graphqlError } from '../graphql-errors.ts'
@@ -84,7 +85,7 @@ export function withoutUnreadable(
   return readable
 }
 
-function notSent(model: string, field: string): unknown {
+function notSent(model: string, field: string): GraphQLError {
   return graphqlError(
     'GRAPHQL_VALUE_UNAVAILABLE',
     `PostgreSQL did not send ${model}.${field}: a large value that this UPDATE left as it was.`,

@@ -5,7 +5,7 @@
 import { GraphQLError } from 'graphql'
 import { isCursor } from '../../changes/cursor.ts'
 import { RowcastError } from '../../errors.ts'
-import { toGraphqlError } from '../../graphql/graphql-errors.ts'
+import { graphqlError } from '../../graphql/graphql-errors.ts'
 import { memberOf } from '../../member-of.ts'
 import { isStringTooLong } from '../../runtime-sentences.ts'
 
@@ -37,29 +37,23 @@ export function undeliverable(
   const details = detailsOf(delivery)
   if (isStringTooLong(error)) {
     if (isOfFirstRows(delivery))
-      return shown(new RowcastError('FIRST_ROWS_REJECTED', 'A row is longer than any text can be.'))
-    return shown(
-      new RowcastError('PAYLOAD_TOO_LARGE', 'A result is longer than any text can be.', { details }),
-    )
+      return graphqlError('FIRST_ROWS_REJECTED', 'A row is longer than any text can be.')
+    return graphqlError('PAYLOAD_TOO_LARGE', 'A result is longer than any text can be.', { details })
   }
   const masked = mask(error)
   const { code, id } = masked.extensions
   // What it was may pass, and going on after a row of them is not possible.
   if (isOfFirstRows(delivery) && code === 'INTERNAL_SERVER_ERROR')
-    return shown(
-      new RowcastError('FIRST_ROWS_FAILED', 'The result of a row could not be made.', {
-        details: { id: String(id) },
-      }),
-    )
+    return graphqlError('FIRST_ROWS_FAILED', 'The result of a row could not be made.', {
+      details: { id: String(id) },
+    })
   if (details.cursor === undefined) return masked
   if (code !== 'INTERNAL_SERVER_ERROR') {
     return new GraphQLError(masked.message, { extensions: { ...masked.extensions, ...details } })
   }
-  return shown(
-    new RowcastError('CHANGE_UNDELIVERABLE', 'The result of a change could not be made.', {
-      details: { ...details, id: String(id) },
-    }),
-  )
+  return graphqlError('CHANGE_UNDELIVERABLE', 'The result of a change could not be made.', {
+    details: { ...details, id: String(id) },
+  })
 }
 
 /** Where the change of a delivery stands; null for what is no change. */
@@ -78,8 +72,4 @@ function isOfFirstRows(delivery: unknown): boolean {
 function detailsOf(delivery: unknown): { readonly cursor?: string } {
   const cursor = isOfFirstRows(delivery) ? null : cursorOf(delivery)
   return cursor === null ? {} : { cursor }
-}
-
-function shown(error: RowcastError): GraphQLError {
-  return toGraphqlError(error) as GraphQLError
 }

@@ -4,8 +4,8 @@
  * The id stands in the log beside the name, code and place of the error.
  */
 import { GraphQLError } from 'graphql'
-import { errorEntry, isErrorCode, RowcastError } from '../../errors.ts'
-import { toGraphqlError } from '../../graphql/graphql-errors.ts'
+import { errorEntry, isErrorCode } from '../../errors.ts'
+import { graphqlError, toGraphqlError } from '../../graphql/graphql-errors.ts'
 import {
   cutSuggestion,
   isFilterShorthand,
@@ -133,21 +133,21 @@ function isRefusedByScalar(error: GraphQLError): boolean {
 }
 
 function unrepresentable({ nodes, path, message: refusal }: GraphQLError): GraphQLError {
-  const { message, extensions } = toGraphqlError(
-    new RowcastError('GRAPHQL_VALUE_UNREPRESENTABLE', 'The value of a field cannot be shown by its type.', {
-      details: { reason: scalarRefusalReason(refusal) },
-    }),
-  ) as GraphQLError
+  const { message, extensions } = graphqlError(
+    'GRAPHQL_VALUE_UNREPRESENTABLE',
+    'The value of a field cannot be shown by its type.',
+    { details: { reason: scalarRefusalReason(refusal) } },
+  )
   return new GraphQLError(message, { nodes: nodes ?? null, path: path ?? null, extensions })
 }
 
 /** The query fails as a whole: Prisma Client returns no row beside the one that it refuses. */
 function refused(located: GraphQLError | null, id: string): GraphQLError {
-  const { message, extensions } = toGraphqlError(
-    new RowcastError('GRAPHQL_VALUE_UNREPRESENTABLE', 'A row holds a value that Prisma Client cannot read.', {
-      details: { reason: 'refused', id },
-    }),
-  ) as GraphQLError
+  const { message, extensions } = graphqlError(
+    'GRAPHQL_VALUE_UNREPRESENTABLE',
+    'A row holds a value that Prisma Client cannot read.',
+    { details: { reason: 'refused', id } },
+  )
   return new GraphQLError(message, { nodes: located?.nodes ?? null, path: located?.path ?? null, extensions })
 }
 

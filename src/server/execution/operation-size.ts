@@ -16,8 +16,7 @@ import {
   isObjectType,
   type OperationDefinitionNode,
 } from 'graphql'
-import { RowcastError } from '../../errors.ts'
-import { toGraphqlError } from '../../graphql/graphql-errors.ts'
+import { graphqlError } from '../../graphql/graphql-errors.ts'
 import { coerceVariables } from '../../graphql/graphql-version.ts'
 import { pageSizeOf } from '../../graphql/pagination.ts'
 import { modelOfType } from '../../graphql/policy/selected-models.ts'
@@ -60,10 +59,10 @@ export function createSizeLimit(max: OperationSize): SizeLimit {
 }
 
 function refusal(happened: string): ExecutionResult {
-  const error = new RowcastError('QUERY_OVER_LIMIT', happened, {
+  const error = graphqlError('QUERY_OVER_LIMIT', happened, {
     hint: 'Ask for fewer fields, and say `take` where lists are in lists: each list counts as many times as its `take`, once for each row that it is in.',
   })
-  return { errors: [toGraphqlError(error) as never] }
+  return { errors: [error] }
 }
 
 /** Fields that are looked at in one operation: far more than any client writes, fragments counted wherever they are spread. */

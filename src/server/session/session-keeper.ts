@@ -41,10 +41,9 @@ const DELAY_MAX_MS = 2_147_483_647
 
 const WATCHING_NOTHING = (): void => undefined
 
-/** Creates a keeper. */
-export function createSessionKeeper(options: SessionKeeperOptions): SessionKeeper {
+/** Sessions that are asked again and again whether they still hold. */
+function createSessionChecks(options: SessionKeeperOptions) {
   const { errorMask, guard } = options
-  const openSession = createSessionOpener(options)
   const checked = new Set<Watched>()
   const gate = createCallGate({
     guard,
@@ -56,7 +55,6 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     isWaitingFree: true,
     waitingMax: Number.POSITIVE_INFINITY,
   })
-  const rows = new WeakMap<Session, SessionRow>()
   let interval: NodeJS.Timeout | null = null
 
   async function check(watched: Watched): Promise<void> {
@@ -85,6 +83,26 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   }
 
   return {
+    add(watched: Watched): void {
+      checked.add(watched)
+      const checkGuarded = guard.wrap('check sessions', checkAll)
+      interval ??= setInterval(checkGuarded, options.revalidateIntervalMs).unref()
+    },
+    remove: (watched: Watched): void => void checked.delete(watched),
+    runAll: () => Promise.all([...checked].map(startCheck)),
+    stop(): void {
+      if (interval !== null) clearInterval(interval)
+    },
+  }
+}
+
+/** Creates a keeper. */
+export function createSessionKeeper(options: SessionKeeperOptions): SessionKeeper {
+  const { guard } = options
+  const openSession = createSessionOpener(options)
+  const checks = createSessionChecks(options)
+  const rows = new WeakMap<Session, SessionRow>()
+  return {
     async open(source, isWanted) {
       const { session, row } = await openSession(source, isWanted)
       if (row !== null) rows.set(session, row)
@@ -101,7 +119,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
         isOver = true
         stopTimer()
         stopRow()
-        if (watched !== null) checked.delete(watched)
+        if (watched !== null) checks.remove(watched)
         guard.run('end the watch of a session', () => stopWatch())
       }
       const end = (why: RowcastError): void => {
@@ -113,20 +131,14 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       const stopTimer = startTimerUntil(expiryOf(session), expire)
       const stopRow = (row && options.sessions?.watch(row, end)) ?? WATCHING_NOTHING
       const watched: Watched | null = revalidate === undefined ? null : { revalidate, end, checking: null }
-      if (watched !== null) {
-        checked.add(watched)
-        const checkGuarded = guard.wrap('check sessions', checkAll)
-        interval ??= setInterval(checkGuarded, options.revalidateIntervalMs).unref()
-      }
+      if (watched !== null) checks.add(watched)
       stopWatch = startWatch(session, end, options)
       return stop
     },
     async revalidate() {
-      await Promise.all([...checked].map(startCheck))
+      await checks.runAll()
     },
-    close() {
-      if (interval !== null) clearInterval(interval)
-    },
+    close: () => checks.stop(),
   }
 }
 

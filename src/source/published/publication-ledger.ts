@@ -187,7 +187,7 @@ export class PublicationLedger {
 
   /**
    * Takes the transactions that write to those tables now.
-   * @returns the barrier that is due: of models nobody is waited for any more; null: none is
+   * @returns the barrier that is due, of the models whose writers have all ended; null where none is
    */
   plan(found: Writers): Barrier | null {
     const { byModel, lsn, open = null } = found

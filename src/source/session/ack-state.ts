@@ -152,7 +152,7 @@ export class StreamPosition {
     this.#ack.begin()
   }
 
-  /** It is not known who has got what left last: the next stream begins with a gap. */
+  /** Nobody knows who received the newest changes: the next stream begins with a gap. */
   tear(): void {
     this.#isTorn = true
   }

@@ -25,8 +25,8 @@ const PATIENCE_MS = 5_000
 const RECONNECT_INTERVAL_MS = 200
 
 /**
- * What a gap of one model does: gateways can hear only of what stands in the stream. One that could not be written there ends
- * the stream, and with it all their cursors. In this process such a one is a gap up to where the stream has come.
+ * What a gap of one model does. Gateways hear only of gaps that are written into the stream: one that could not be written ends
+ * the stream, and with it all cursors. Without a broker it is a gap up to where the stream has come.
  */
 export function createCut(
   { relay, onCut, onPassed }: Pick<ReplicationSourceOptions, 'relay' | 'onCut' | 'onPassed'>,

@@ -37,7 +37,7 @@ export class SeenCommits {
     this.#lsn = LSN_ZERO
   }
 
-  /** It goes on with a server that has taken over, and has nothing of the one before from here on. */
+  /** The stream goes on at a server that has taken over: what the server before committed from here on is forgotten. */
   retreatTo(shared: Lsn): void {
     this.#earlier.retreatTo(shared)
     this.#lsn = earlierLsn(this.#lsn, shared)

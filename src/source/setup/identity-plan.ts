@@ -26,7 +26,7 @@ export function mustPublishGenerated({ serverVersion, publication, tables }: Dat
   return publication?.isOwned !== false || tables.some((table) => table.hasStoredGeneratedColumn)
 }
 
-/** What may be repaired while changes flow, without changing what anybody decided: see `repairSteps`. */
+/** Partitions that came later and should have FULL, as their root has: repaired while changes flow, see `repairSteps`. */
 export function newPartitions(facts: DatabaseFacts, goal: SetupGoal): readonly TableFacts[] {
   return facts.tables.filter((table) => {
     if (!table.isPartition || table.kind !== 'r' || !isIdentityToChange(table, goal)) return false

@@ -91,8 +91,9 @@ export class ConfirmCeiling {
   }
 
   /**
-   * A barrier of so many bytes with all that is known was read, whose commit record begins at `lsn`; or the catalog was as
-   * known when the server stood there. `heldAt`: what the barrier says is of use to whoever starts there or before.
+   * A barrier was read that has all that is known; or the catalog was as known when the server stood at `lsn`.
+   * @param lsn where the commit record of the barrier begins
+   * @param heldAt the barrier is of use to a process that starts here or before
    */
   raise(lsn: Lsn, barrierBytes = 0, heldAt: Lsn = lsn): void {
     this.#isKnown = true

@@ -42,7 +42,7 @@ export interface SlotWatch {
 
 /** Creates a watch; it does nothing until `start()`. */
 export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
-  const { target, goal, guard } = options
+  const { target, guard } = options
   let timer: NodeJS.Timeout | null = null
   /** Of the look that is under way. */
   let looking: AbortController | null = null
@@ -52,20 +52,9 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
   let before: SlotReading | null = null
 
   async function look(signal: AbortSignal): Promise<void> {
-    await withDatabaseSession(
-      target,
-      async (sql) => {
-        const query: RunQuery = (text) => sql.query(text)
-        const facts = await readFlowingFactsAt(target, query, goal)
-        if (timer === null) return
-        const now = options.onFacts(facts)
-        if (now !== null && (await options.settle(query, facts))) lookSoon()
-        if (now !== null && facts.mayEmit && isHeartbeatDue(before, now)) await options.beat(query)
-        if (now !== null && isSnapshotDue(now)) await sql.query(SNAPSHOT_SQL)
-        before = now
-      },
-      { applicationName: `rowcast watch: ${goal.slot}`, signal },
-    )
+    const isOver = (): boolean => timer === null
+    const seen = await lookOnce(options, { before, signal, isOver, lookSoon })
+    if (seen !== undefined && !signal.aborted) before = seen
   }
 
   function lookSoon(): void {
@@ -117,4 +106,36 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
       looking = null
     },
   }
+}
+
+/** What one look goes by. */
+interface Look {
+  /** What the last one saw. */
+  readonly before: SlotReading | null
+  readonly signal: AbortSignal
+  /** Whether the watch was stopped meanwhile. */
+  readonly isOver: () => boolean
+  readonly lookSoon: () => void
+}
+
+/** Looks, and does what it leads to. Returns the slot's reading; undefined where the watch was stopped meanwhile. */
+function lookOnce(
+  { target, goal, ...options }: SlotWatchOptions,
+  { before, signal, isOver, lookSoon }: Look,
+): Promise<SlotReading | null | undefined> {
+  return withDatabaseSession(
+    target,
+    async (sql) => {
+      const query: RunQuery = (text) => sql.query(text)
+      const facts = await readFlowingFactsAt(target, query, goal)
+      if (isOver()) return undefined
+      const now = options.onFacts(facts)
+      if (now === null) return null
+      if (await options.settle(query, facts)) lookSoon()
+      if (facts.mayEmit && isHeartbeatDue(before, now)) await options.beat(query)
+      if (isSnapshotDue(now)) await sql.query(SNAPSHOT_SQL)
+      return now
+    },
+    { applicationName: `rowcast watch: ${goal.slot}`, signal },
+  )
 }
