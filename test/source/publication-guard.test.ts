@@ -27,6 +27,8 @@ const found = (evidence: string): readonly FoundTable[] => [
   },
 ]
 
+const STARTED = { writers: { byModel: new Map(), lsn: LSN_ZERO }, known: null, isFresh: true }
+
 /** A guard that knows the first state, and how often it has cut the model. */
 function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before: readonly string[] = []) {
   const cuts: string[] = []
@@ -36,6 +38,7 @@ function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before
   const guard = new PublicationGuard({
     registry: createRelationRegistry({ catalog, models: [catalog.models.Tag] }),
     ...{ publication: 'rowcast', slot: 'rowcast', logger, ceiling },
+    reachedNow: () => read.upTo,
     lastChanges: (models) => ({
       ...{ origin: { systemId: '1', timeline: 1 }, ...read },
       models: new Map(models.map((model) => [model, { commitLsn: toLsn(10n), index: 0 }])),
@@ -46,8 +49,7 @@ function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before
       onCut: (model) => cuts.push(model),
     },
   })
-  const writers = { byModel: new Map(), lsn: LSN_ZERO }
-  guard.begin({ found: found('before'), writers, known: null, isFresh: true })
+  guard.begin({ ...STARTED, found: found('before') })
   for (const text of before) guard.takeMessage(messageOf(text))
   guard.noteProgress(false)
   return { guard, cuts, evidence, read }
@@ -108,6 +110,22 @@ it('a server that is known to take none is not asked; once it may be, it is', as
   guard.look(found('once more'), LSN_ZERO)
   await guard.settle(query, true)
   expect(taken).toHaveLength(1)
+})
+
+it('a gap that is written nowhere is over where the stream has come to its end, and not before', async () => {
+  const { guard, cuts, read } = openGuard()
+  const query = (async (text: string) => (text.includes('AS lsn') ? [{ lsn: '0/100' }] : [])) as RunQuery
+  guard.look(found('after'), LSN_ZERO)
+  // A standby that lags, or a long backlog: the rows of the gap are still to come.
+  expect(await guard.settle(query, false)).toBe(true)
+  expect(cuts).toEqual([])
+  // Of another stream it is due again.
+  guard.begin({ ...STARTED, found: found('after') })
+  expect(await guard.settle(query, false)).toBe(true)
+  expect(cuts).toEqual([])
+  read.upTo = toLsn(0x100n)
+  expect(await guard.settle(query, false)).toBe(false)
+  expect(cuts).toEqual(['Tag'])
 })
 
 it('a barrier that the stream brings before its statement has an answer is renewed later all the same', async () => {

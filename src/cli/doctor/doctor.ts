@@ -1,8 +1,8 @@
 /** Beside the spine, cli. `rowcast doctor`: looks at config and database and says what is, or may become, amiss. */
 import { isRowcastError } from '../../errors.ts'
 import { modelsWithRowRule } from '../../graphql/policy/model-policy.ts'
-import { describeServers } from '../../source/db/database-address.ts'
-import { probeReplication } from '../../source/db/replication-probe.ts'
+import { describeServers, listServers } from '../../source/db/database-address.ts'
+import { isPooledAt, probeReplication } from '../../source/db/replication-probe.ts'
 import { withDatabaseSession } from '../../source/db/sql.ts'
 import { readDatabaseFactsAt } from '../../source/facts/database-facts.ts'
 import { readSourceFactsAt } from '../../source/slot/standby-facts.ts'
@@ -55,20 +55,21 @@ async function examineOne(
 
 /** A database that nobody reaches is a finding, too. */
 async function examine({ target, goal, models, config, queryRole }: Project): Promise<Diagnosis> {
-  const addresses = target.choice?.servers ?? [{ host: target.host, port: target.port }]
+  const addresses = listServers(target)
+  const sender = serverOfSlot(target)
   const answered = modelsWithRowRule(new Map(Object.entries(config.models)))
   try {
-    const refusal = await probeReplication(serverOfSlot(target))
+    const refusal = await probeReplication(sender)
     return await withDatabaseSession(target, async (sql) => {
       const facts = await readDatabaseFactsAt(target, sql, goal)
       const source = await readSourceFactsAt(target, (text) => sql.query(text), goal)
       const more = await readDoctorFacts(sql, goal.tables, target)
       const hosts = await readHosts(target, goal.slot)
-      const isPooled = refusal !== null && (await sql.isPooled())
+      const isPooled = refusal !== null && (await isPooledAt(sender))
       const findings = findAll({
         enums: config.catalog.enums,
         ...{ facts, source, doctor: more, refusal, isPooled, goal, models, addresses, hosts, queryRole },
-        answered,
+        ...{ answered, senders: listServers(sender) },
         leftOut: config.leftOut,
       })
       return { serverVersion: more.server.version, findings }

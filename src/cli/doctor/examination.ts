@@ -32,7 +32,7 @@ export interface Examination {
   readonly doctor: DoctorFacts
   /** Why a replication connection could not be had; null when it could. */
   readonly refusal: RowcastError | null
-  /** Whether it was a pooler that refused. */
+  /** Whether it was a pooler that refused, at `senders`. */
   readonly isPooled: boolean
   readonly goal: SetupGoal
   /** The role that the application queries as. */
@@ -46,6 +46,8 @@ export interface Examination {
   readonly leftOut: readonly string[]
   /** Where the database is said to be. */
   readonly addresses: readonly ServerAddress[]
+  /** Who is asked for replication: the same, or the standby of `replicationUrl`. */
+  readonly senders: readonly ServerAddress[]
   /** What each of several servers says; none where there is one. */
   readonly hosts: readonly HostState[]
 }

@@ -82,14 +82,14 @@ function standbyFindings({ standby }: Examination['source']): Finding[] {
 }
 
 /** Where the right is missing, that is the finding. */
-function replicationFindings({ refusal, isPooled, facts, addresses }: Examination): Finding[] {
+function replicationFindings({ refusal, isPooled, facts, senders }: Examination): Finding[] {
   if (refusal === null || !facts.mayReplicate) return []
-  const ofPooler = poolerFindings(addresses, isPooled)
+  const ofPooler = poolerFindings(senders, isPooled)
   if (ofPooler.length > 0) return [...ofPooler]
   return [
     {
       ...{ code: 'REPLICATION_REFUSED', severity: 'error', model: null },
-      why: `${formatServers(addresses)} answers SQL, but refuses a replication connection: ${findingOf(refusal).why}`,
+      why: `${formatServers(senders)} answers SQL, but refuses a replication connection: ${findingOf(refusal).why}`,
       hint: 'If a connection pooler answers there, give rowcast the direct address of the server. Else let pg_hba.conf admit the role.',
     },
   ]

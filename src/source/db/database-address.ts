@@ -8,7 +8,12 @@ import pg from 'pg'
 import { adapterOfPrisma } from '../../catalog/prisma-runtime.ts'
 import { RowcastError } from '../../errors.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
-import { formatServers, ServerChoice, type WantedServer } from '../../wire/server-choice.ts'
+import {
+  formatServers,
+  type ServerAddress,
+  ServerChoice,
+  type WantedServer,
+} from '../../wire/server-choice.ts'
 import { addressParameters, readAddressSecurity } from './address-security.ts'
 
 /** A resolved address: fields of the driver's `ClientConfig`, so that it can be spread into one. */
@@ -171,8 +176,14 @@ export function describeTarget(connection: ConnectionName): string {
 }
 
 /** `host:port`, all of them where there are several. */
-export function describeServers({ host = 'localhost', port = 5432, choice }: ConnectionName): string {
-  return formatServers(choice?.servers ?? [{ host, port }])
+export function describeServers(target: ConnectionName): string {
+  return formatServers(listServers(target))
+}
+
+/** Each server that the address names. */
+export function listServers(target: ConnectionName): readonly ServerAddress[] {
+  const { host = 'localhost', port = 5432, choice } = target
+  return choice?.servers ?? [{ host, port }]
 }
 
 /** Lets the driver itself read the configuration, environment (PGHOST …) and defaults included; opens nothing. */

@@ -32,7 +32,7 @@ export async function checkReplicates(target: DriverTarget): Promise<void> {
   const refusal = await probeReplication(target, 'rowcast setup')
   // That all senders are in use shows that there are some.
   if (refusal === null || isRowcastError(refusal, 'SOURCE_TOO_MANY_CONNECTIONS')) return
-  throw (await isPooled(target)) ? poolerError(target) : refusal
+  throw (await isPooledAt(target)) ? poolerError(target) : refusal
 }
 
 /** A protocol violation: what PgBouncer answers to a connection that asks for replication. */
@@ -42,10 +42,11 @@ const PROTOCOL_VIOLATION = '08P01'
 export async function explainRefusal(error: unknown, target: DriverTarget): Promise<RowcastError> {
   const known = toRowcastError(error, target)
   if (sqlstateOf(known) !== PROTOCOL_VIOLATION) return known
-  return (await isPooled(target).catch(() => false)) ? poolerError(target) : known
+  return (await isPooledAt(target).catch(() => false)) ? poolerError(target) : known
 }
 
-function isPooled(target: DriverTarget): Promise<boolean> {
+/** Whether sessions there are shared, as a pooler shares them. */
+export function isPooledAt(target: DriverTarget): Promise<boolean> {
   return withDatabaseSession(target, (sql) => sql.isPooled())
 }
 

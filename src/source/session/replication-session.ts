@@ -210,6 +210,7 @@ function createPublicationGuard(
   return new PublicationGuard({
     ...{ registry, logger, listener, judge: options.judgeTable },
     ...{ slot: goal.slot, publication: goal.publication, ceiling: position.ceiling },
+    reachedNow: () => position.reachedLsn,
     seenNow: () => position.seenLsn,
     onSeen(lsn) {
       position.seen.hear(lsn)

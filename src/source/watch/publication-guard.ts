@@ -2,12 +2,10 @@
  * Stage 5, source. Holds the models' subscriptions to what is published: takes looks at the catalog and what the stream
  * shows of it, refuses a model while its changes are suspect, and has barriers written that end its old cursors.
  */
-import type { RelationRegistry } from '../../catalog/relation-registry.ts'
 import { INDEX_AFTER_ALL } from '../../changes/cursor.ts'
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
 import type { ChangePosition } from '../../changes/stream-position.ts'
 import type { RowcastError } from '../../errors.ts'
-import type { Logger } from '../../logger.ts'
 import { earlierLsn, LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import { HEARTBEAT_SQL } from '../db/heartbeat.ts'
 import type { RunQuery } from '../db/run-query.ts'
@@ -19,7 +17,7 @@ import {
   missedBy,
   parseBarrier,
 } from '../published/barrier-message.ts'
-import { type LastChanges, readableModels } from '../published/last-changes.ts'
+import { readableModels } from '../published/last-changes.ts'
 import { type ModelLook, PublicationLedger } from '../published/publication-ledger.ts'
 import { groupByModel } from '../published/published-tables.ts'
 import { readWriters } from '../published/published-tables-sql.ts'
@@ -30,47 +28,14 @@ import {
   ModelTableGuard,
   type ModelTableState,
 } from '../setup/model-tables.ts'
-import type { TableJudge } from '../setup/row-security.ts'
 import { ConfirmCeiling } from '../slot/confirm-ceiling.ts'
 import { endInheritance } from './inherited-cursors.ts'
-import type { PublicationListener } from './publication-listener.ts'
-import type { KnownTables } from './session-relay.ts'
+import type { PublicationGuardOptions, PublicationStart } from './publication-guard-options.ts'
+import { UnwrittenBarriers } from './unwritten-barriers.ts'
 import { WaitingModels } from './waiting-models.ts'
-
-/** What is known when a stream begins. */
-export interface PublicationStart {
-  readonly found: readonly FoundTable[]
-  /** Right after that. */
-  readonly writers: Writers
-  /** What another process knew to be complete where the stream begins. */
-  readonly known: KnownTables | null
-  /** All subscriptions have begun with this stream. */
-  readonly isFresh: boolean
-  /** It brings again what this process has read, and the barriers with it. @default false */
-  readonly isRewound?: boolean | undefined
-  readonly continuity?: { readonly floorLsn: Lsn } | undefined
-  readonly facts?: { readonly serverVersion: number; readonly serverLsn: Lsn } | undefined
-}
 
 /** From here on pgoutput forgets, with a table's catalog entries, under whose name its rows come. */
 const FORGETS_ROOTS_VERSION = 150_000
-
-export interface PublicationGuardOptions {
-  readonly registry: RelationRegistry
-  readonly publication: string
-  readonly slot: string
-  readonly logger: Logger
-  readonly judge?: TableJudge | undefined
-  readonly listener: PublicationListener
-  /** What the barriers that pass allow to be confirmed. */
-  readonly ceiling?: ConfirmCeiling | undefined
-  /** What this process knows of the last changes of models, for its barriers. @default nothing */
-  readonly lastChanges?: ((models: readonly string[]) => LastChanges | null) | undefined
-  /** Up to where all is visible to queries, for its barriers; zero while that is not known. @default it is not known */
-  readonly seenNow?: (() => Lsn) | undefined
-  /** A barrier says up to where all was. */
-  readonly onSeen?: ((lsn: Lsn) => void) | undefined
-}
 
 /** One per source. */
 export class PublicationGuard {
@@ -82,6 +47,7 @@ export class PublicationGuard {
   #start: PublicationStart | null = null
   /** The server takes no barrier: each look counts for one. */
   #isUnwritable = false
+  readonly #unwritten = new UnwrittenBarriers()
   readonly #waiting: WaitingModels
   /** A barrier is on its way. */
   #isRenewalSent = false
@@ -111,6 +77,7 @@ export class PublicationGuard {
     this.#ledger.begin({ floorLsn: continuity?.floorLsn ?? LSN_ZERO, keepsRoots })
     this.#start = start
     this.#isUnwritable = false
+    this.#unwritten.forget()
     this.#isRenewalSent = false
     this.#lookAtStart()
   }
@@ -183,7 +150,8 @@ export class PublicationGuard {
     const barrier = (await this.#plan(query)) ?? this.#renewal(true)
     if (barrier !== null && mayEmit) await this.#write(query, barrier)
     else if (barrier !== null) this.#passUnwritten(barrier, null)
-    return this.#ledger.awaited.size > 0
+    this.#passReached()
+    return this.#ledger.awaited.size > 0 || this.#unwritten.isWaiting
   }
 
   /** Writes a message, so that the slot moves: a barrier where one can be, as the slot is held at the last one. */
@@ -280,7 +248,12 @@ export class PublicationGuard {
       'A gap could not be written down: a restart of this process may accept cursors from before it.',
       { models, sqlstate: sqlstateOf(error) },
     )
-    this.#pass(barrier, null)
+    this.#unwritten.add(barrier)
+  }
+
+  #passReached(): void {
+    for (const barrier of this.#unwritten.take(this.#options.reachedNow?.() ?? null))
+      this.#pass(barrier, null)
   }
 
   #update(): void {

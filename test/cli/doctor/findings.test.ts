@@ -118,6 +118,7 @@ const well: Examination = {
   goal: { tables: [{ model: 'User', ...users }], publication: 'rowcast', slot: 'rowcast', joinTables: [] },
   models: [model],
   addresses: [{ host: 'db.example.com', port: 5432 }],
+  senders: [{ host: 'db.example.com', port: 5432 }],
   hosts: [],
   queryRole: 'app',
   answered: new Set<string>(),
@@ -198,7 +199,7 @@ const TABLE: readonly (readonly [string, Examination, Severity, string, RegExp])
       ...well,
       refusal: new RowcastError('SOURCE_CONNECTION_LOST', 'No.'),
       // Also behind another host.
-      addresses: [
+      senders: [
         { host: 'db.example.com', port: 5432 },
         { host: 'h', port: 6432 },
       ],
@@ -517,6 +518,19 @@ describe('doctor', () => {
     const missing = Object.keys(FINDING_CODES).filter((code) => !text.includes(`'${code}'`))
     expect(missing).toEqual([])
   })
+})
+
+it('names the standby where it is the one that refuses replication, and not its primary', () => {
+  const refusal = new RowcastError('SOURCE_CONNECTION_LOST', 'No.')
+  const senders = [{ host: 'standby.example.com', port: 5433 }]
+  const whyOf = (isPooled: boolean) =>
+    findAll({ ...well, refusal, senders, isPooled }).flatMap(({ code, why }) =>
+      ['REPLICATION_REFUSED', 'POOLER'].includes(code) ? [why] : [],
+    )
+  expect(whyOf(false)).toEqual([
+    expect.stringMatching(/^standby\.example\.com:5433 answers SQL, but refuses/),
+  ])
+  expect(whyOf(true)).toEqual([expect.stringMatching(/^standby\.example\.com:5433 is the address of a/)])
 })
 
 it('names tables with row level security that nobody answers for', () => {
