@@ -19,7 +19,7 @@ import { createGuard, type Guard } from './guard.ts'
 import type { Logger } from './logger.ts'
 import { joinMetrics } from './observe/joined-metrics.ts'
 import { type ConnectionCounts, createMetrics, type Metrics } from './observe/metrics.ts'
-import { createDeliveryTracer, loadTracerBehind } from './observe/tracing.ts'
+import { createDeliveryTracer, LateTracer } from './observe/tracing.ts'
 import type { Rowcast } from './rowcast.ts'
 import { createServer } from './server/create-server.ts'
 import { createHealthServer } from './server/health/health-server.ts'
@@ -83,12 +83,12 @@ export function createService(config: Config, options: ServiceOptions): Service 
       ? undefined
       : exposeActivity(sources, parts.feed, config.livePage, createGuard(logger))
   const metrics = createMetricsOf(config, sources, () => server.connections())
-  let traceDelivery: (() => void) | null = null
   const guard = createGuard(logger)
-  const traceDeliveries = guard.wrap('load a tracer', async () => {
-    const tracer = await loadTracerBehind(() => withEachSource(sources, ({ rowcast }) => rowcast.ready()))
-    if (tracer !== null) traceDelivery = createDeliveryTracer(tracer, guard)
-  })
+  const tracer = new LateTracer()
+  const traceDelivery = createDeliveryTracer(tracer, guard)
+  const traceDeliveries = guard.wrap('load a tracer', () =>
+    tracer.load(() => withEachSource(sources, ({ rowcast }) => rowcast.ready())),
+  )
   const schemaOptions: ServiceSchemaOptions = {
     canExplain: config.canExplain ?? undefined,
     ...{ catalog: parts.catalog, prisma: parts.wholePrisma, feed: parts.feed, models: parts.models },
@@ -110,7 +110,7 @@ export function createService(config: Config, options: ServiceOptions): Service 
     onDocumentRefused: (why) => metrics?.onDocumentRefused(why),
     onDelivered(delivery) {
       metrics?.onDelivered(delivery)
-      traceDelivery?.()
+      traceDelivery()
     },
     ...config.security,
   })

@@ -2,7 +2,7 @@
  * Beside the spine, observe. OpenTelemetry's spans, where the application has `@opentelemetry/api`: one for each
  * transaction that is published, each subscription and each batch of deliveries. Without it nothing is loaded or called.
  */
-import type { Attributes, Span, Tracer } from '@opentelemetry/api'
+import type { Attributes, Span, Tracer, TracerProvider } from '@opentelemetry/api'
 import type { BusObserver } from '../bus/bus-observer.ts'
 import type { TransactionPart } from '../changes/change.ts'
 import { isRowcastError } from '../errors.ts'
@@ -47,6 +47,56 @@ export async function loadTracerBehind(whenReady: () => Promise<unknown>): Promi
   return loadTracer()
 }
 
+/** What the registered provider gives; null: there is none. As the package itself asks for it, which is not loaded for this. */
+function registeredTracer(): Tracer | null {
+  const provider = memberOf(Reflect.get(globalThis, REGISTERED), 'trace')
+  return isTracerProvider(provider) ? provider.getTracer(TRACER_NAME) : null
+}
+
+function isTracerProvider(value: unknown): value is TracerProvider {
+  return typeof memberOf(value, 'getTracer') === 'function'
+}
+
+/**
+ * The application's tracer from the moment on that there is one. Some register a provider after the start: what came first, such as a
+ * backlog that was read before all was ready, has its spans as well.
+ */
+export class LateTracer {
+  #tracer: Tracer | null = null
+  #isSettled = false
+
+  /** Null: nobody records spans yet. */
+  get now(): Tracer | null {
+    if (this.#tracer === null && !this.#isSettled) this.#tracer = registeredTracer()
+    return this.#tracer
+  }
+
+  /** Loads it as `loadTracerBehind` does. */
+  async load(whenReady: () => Promise<unknown>): Promise<void> {
+    const tracer = await loadTracerBehind(whenReady)
+    this.#tracer ??= tracer
+    this.#isSettled = true
+  }
+}
+
+/** What watches with the tracer that is there by then. */
+function createLateBusTracer(late: LateTracer): BusObserver {
+  let made: BusObserver | null = null
+  const now = (): BusObserver | null => {
+    const tracer = made === null ? late.now : null
+    if (tracer !== null) made = createBusTracer(tracer)
+    return made
+  }
+  return {
+    onPublishing: (part) => now()?.onPublishing?.(part),
+    onPublished: (part) => made?.onPublished?.(part),
+    onGap: () => made?.onGap?.(),
+    onSubscribed: (model, subscription) => now()?.onSubscribed?.(model, subscription),
+    onSubscriptionEnded: (model, error, subscription) =>
+      made?.onSubscriptionEnded?.(model, error, subscription),
+  }
+}
+
 /** Watches with the application's tracer, if it has one, from the first call on. */
 export function traceOnce(
   observers: { add(observer: BusObserver): void },
@@ -57,8 +107,9 @@ export function traceOnce(
   return guard.wrap('load a tracer', async () => {
     if (isTraced) return
     isTraced = true
-    const tracer = await loadTracerBehind(whenReady)
-    if (tracer !== null) observers.add(createBusTracer(tracer))
+    const late = new LateTracer()
+    observers.add(createLateBusTracer(late))
+    await late.load(whenReady)
   })
 }
 
@@ -118,7 +169,7 @@ export function createBusTracer(tracer: Tracer): BusObserver {
 }
 
 /** One span for all that is handed to sockets within one turn of the event loop. */
-export function createDeliveryTracer(tracer: Tracer, guard: Guard): () => void {
+export function createDeliveryTracer(late: Pick<LateTracer, 'now'>, guard: Guard): () => void {
   let batch: { readonly span: Span; deliveries: number } | null = null
 
   function endBatch(): void {
@@ -129,6 +180,8 @@ export function createDeliveryTracer(tracer: Tracer, guard: Guard): () => void {
 
   return () => {
     if (batch === null) {
+      const tracer = late.now
+      if (tracer === null) return
       batch = { span: tracer.startSpan('rowcast deliver'), deliveries: 0 }
       setImmediate(guard.wrap('end a span', endBatch))
     }

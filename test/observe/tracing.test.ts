@@ -14,7 +14,9 @@ import {
   isProviderRegistered,
   loadTracer,
   loadTracerBehind,
+  traceOnce,
 } from '../../src/observe/tracing.ts'
+import { createDeferred } from '../support/deferred.ts'
 import { plainChange, plainTransaction } from '../support/plain-change.ts'
 
 function openTraced() {
@@ -76,7 +78,7 @@ describe('spans', () => {
 
   it('one for all deliveries of a turn', async () => {
     const { tracer, spans } = openTraced()
-    const onDelivered = createDeliveryTracer(tracer, createGuard(silentLogger))
+    const onDelivered = createDeliveryTracer({ now: tracer }, createGuard(silentLogger))
     for (let count = 0; count < 3; count += 1) onDelivered()
     await new Promise(setImmediate)
     onDelivered()
@@ -118,6 +120,25 @@ describe('the tracer', () => {
     trace.setGlobalTracerProvider(openTraced().provider)
     expect(isProviderRegistered()).toBe(true)
     expect(await loadTracerBehind(() => new Promise(() => {}))).not.toBeNull()
+  })
+
+  it('gives spans of what comes before all is ready to whoever registers a provider after the start', async () => {
+    const { provider, exporter } = openTraced()
+    const observers = new BusObservers()
+    const bus = createMemoryBus({ observers })
+    const ready = createDeferred<void>()
+    traceOnce(observers, createGuard(silentLogger), () => ready.promise)()
+    bus.publish(part(1, true))
+    trace.setGlobalTracerProvider(provider)
+    bus.publish(part(1, false))
+    bus.publish(part(1, true))
+    const names = () => exporter.getFinishedSpans().map(({ name }) => name)
+    expect(names()).toEqual(['rowcast publish'])
+    ready.resolve()
+    await ready.promise
+    bus.publish(part(1, true))
+    // Once, whoever it was that found it.
+    expect(names()).toEqual(['rowcast publish', 'rowcast publish'])
   })
 
   it('is none where @opentelemetry/api is not installed', async () => {
