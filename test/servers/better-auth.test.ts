@@ -32,9 +32,11 @@ async function person(): Promise<Person> {
   return signUp(project.auth, `Person${count}`)
 }
 
-/** Subscribes over WebSocket with a token; resolves once the socket is there. */
-async function connect({ token }: Person) {
-  const socket = createWsClient(project.url, { token })
+/** Connects over WebSocket with a token; resolves once the socket is there. */
+const connect = ({ token }: Person) => connectWith({ token })
+
+async function connectWith(connectionParams: Record<string, unknown>, headers: Record<string, string> = {}) {
+  const socket = createWsClient(project.url, connectionParams, headers)
   onTestFinished(() => socket.close())
   await socket.connected()
   return socket
@@ -105,6 +107,15 @@ const ENDS: readonly End[] = [
     },
   },
   {
+    how: 'an end that comes',
+    reason: 'SESSION_EXPIRED',
+    act: ({ id }) =>
+      database.query(
+        `UPDATE "Login" SET "expiresAt" = (now() AT TIME ZONE 'utc') + interval '1 s' WHERE "personId" = $1`,
+        [id],
+      ),
+  },
+  {
     how: 'an end that is brought forward',
     reason: 'SESSION_EXPIRED',
     act: ({ id }) =>
@@ -114,18 +125,26 @@ const ENDS: readonly End[] = [
 
 describe('what ends a session', () => {
   it.each(ENDS)(
-    '$how closes socket and stream, lets nobody in again, and leaves others alone',
+    '$how closes each socket and stream, lets nobody in again, and leaves others alone',
     async ({ act, reason }) => {
       const ada = await person()
       const bob = await person()
       const socket = await connect(ada)
-      const stream = await subscribeSse(project.url, PERSONS, {}, 'POST', { cookie: ada.cookie })
+      const { cookie } = ada
+      const byCookie = createWsClient(project.url, {}, { cookie })
+      await byCookie.connected()
+      const streams = [
+        await subscribeSse(project.url, PERSONS, {}, 'POST', { cookie }),
+        await subscribeMultipart(project.url, PERSONS, {}, { cookie }),
+      ]
       const others = (await connect(bob)).subscribe(PERSONS)
       await act(ada)
-      expect(await socket.closed()).toEqual({ code: 4403, reason })
+      for (const each of [socket, byCookie]) expect(await each.closed()).toEqual({ code: 4403, reason })
       // What took the session away may be a change that its viewer sees.
-      const last = await resultWithErrors(stream)
-      expect(last).toMatchObject({ errors: [{ extensions: { code: reason } }] })
+      for (const stream of streams) {
+        const last = await resultWithErrors(stream)
+        expect(last).toMatchObject({ errors: [{ extensions: { code: reason } }] })
+      }
       const again = createWsClient(project.url, { token: ada.token })
       await expect(again.connected()).rejects.toMatchObject({ code: 4403 })
       const { personChanged } = await until(others.nextData(), () => rename(bob))
@@ -150,8 +169,20 @@ describe('who is let in', () => {
       await subscribeSse(url, PERSONS, {}, 'POST', { cookie: ada.cookie }),
       await subscribeSse(url, PERSONS, {}, 'POST', bearer),
       await subscribeMultipart(url, PERSONS, {}, bearer),
+      await subscribeMultipart(url, PERSONS, {}, { cookie: ada.cookie }),
       (await connect(ada)).subscribe(PERSONS),
+      (await connectWith({ authorization: `Bearer ${ada.token}` })).subscribe(PERSONS),
+      (await connectWith({}, { cookie: ada.cookie })).subscribe(PERSONS),
+      // What a page says counts before the cookie that its browser sends.
+      (await connectWith({ token: ada.token }, { cookie: bob.cookie })).subscribe(PERSONS),
     ]
+    const query = '{"query":"{ hello }"}'
+    for (const headers of [bearer, { cookie: ada.cookie }]) {
+      const answer = await fetch(`${url}/graphql`, {
+        ...{ method: 'POST', body: query, headers: { ...headers, 'content-type': 'application/json' } },
+      })
+      expect(await answer.json()).toEqual({ data: { hello: null } })
+    }
     const seen = Promise.all(streams.map((stream) => stream.nextData()))
     const all = await until(seen, async () => {
       await rename(bob)
@@ -198,8 +229,35 @@ it('members of an organization see it, and each other, from the commit that make
   // What happened before is not seen; the first is the organization as it is when it comes into sight, or its next change.
   const { organizationChanged } = await until(first, note)
   expect(organizationChanged).toMatchObject({ new: { name: expect.stringMatching(/^Analysts\.{5,}$/) } })
-  const members = await auth.api.listMembers({ query: { organizationId }, headers: ada.headers })
-  expect(members.members).toHaveLength(2)
+  const { members } = await auth.api.listMembers({ query: { organizationId }, headers: ada.headers })
+  expect(members).toHaveLength(2)
+  const memberId = members.find(({ userId }) => userId === bob.id)?.id ?? ''
+  await auth.api.removeMember({ body: { memberIdOrEmail: memberId, organizationId }, headers: ada.headers })
+  for (let index = 0; index < 5; index += 1) await note()
+  // What he hears of next is an organization that he is in: nothing of the one that he left, but that he left it.
+  const own = await auth.api.createOrganization({
+    ...{ body: { name: 'Own', slug: `own-of-${bob.id}` }, headers: bob.headers },
+  })
+  const noteOwn = () =>
+    database.query(`UPDATE "Organization" SET name = name || '.' WHERE id = $1`, [own?.id ?? ''])
+  const seen: string[] = []
+  await until(
+    (async () => {
+      while (!seen.at(-1)?.startsWith('Own')) {
+        const { organizationChanged: change } = await organizations.nextData()
+        const { action, new: row } = change as { action: string; new: { name: string } | null }
+        seen.push(row?.name ?? action)
+      }
+    })(),
+    noteOwn,
+  )
+  const last = seen.filter((name) => name.startsWith('Analysts'))
+  const [{ name = '' } = {}] = await database.query<{ name: string }>(
+    'SELECT name FROM "Organization" WHERE id = $1',
+    [organizationId],
+  )
+  // Five more dots came after he had left.
+  for (const each of last) expect(each.length).toBeLessThanOrEqual(name.length - 5)
 })
 
 it('says how far the set-up is, by `auth.api` and not over HTTP', async () => {

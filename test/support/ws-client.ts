@@ -29,14 +29,22 @@ export interface WsClient {
   close(): Promise<void>
 }
 
-/** Connects to a server's `http://…` address at `/graphql`. It does not reconnect: tests see each end. */
-export function createWsClient(url: string, connectionParams: Record<string, unknown> = {}): WsClient {
+/** Connects to a server's `http://…` address at `/graphql`. It does not reconnect: tests see each end. @param headers of the upgrade, a page's cookie */
+export function createWsClient(
+  url: string,
+  connectionParams: Record<string, unknown> = {},
+  headers: Record<string, string> = {},
+): WsClient {
   const connected = createDeferred<WebSocket>()
   const closed = createDeferred<{ code: number; reason: string }>()
   connected.promise.catch(() => undefined)
   const client = createClient({
     url: `${url.replace(/^http/, 'ws')}/graphql`,
-    webSocketImpl: WebSocket,
+    webSocketImpl: class extends WebSocket {
+      constructor(address: string, protocols: string[]) {
+        super(address, protocols, { headers })
+      }
+    },
     connectionParams,
     lazy: false,
     retryAttempts: 0,
