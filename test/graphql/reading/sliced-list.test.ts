@@ -97,3 +97,33 @@ test('an error in the middle of a list is where it would be', async () => {
   expect(JSON.stringify(sliced)).toBe(JSON.stringify(whole))
   expect(sliced.errors?.[0]?.path).toEqual(['rows', at, 'name'])
 })
+
+test('a DataLoader asks once for each slice', async () => {
+  const batches: number[] = []
+  const schema = buildSchema(SDL)
+  sliceLists(schema)
+  const loader = createGatherer((keys) => batches.push(keys))
+  const rows = numbers(1_000).map((n) => ({ n, name: () => loader(`row ${n}`) }))
+  const document = parse('{ rows { name } }')
+  const { errors, data } = await execute({ schema, document, rootValue: { rows } })
+  expect(errors).toBeUndefined()
+  expect(data?.['rows']).toHaveLength(1_000)
+  expect(batches).toEqual([256, 256, 256, 232])
+})
+
+/** Gathers what is asked for as DataLoader does: until the promises of the turn have run. */
+function createGatherer(onBatch: (keys: number) => void) {
+  let waiting: (() => void)[] = []
+  return <Key>(key: Key) =>
+    new Promise<Key>((resolve) => {
+      if (waiting.length === 0) void Promise.resolve().then(() => process.nextTick(dispatch))
+      waiting.push(() => resolve(key))
+    })
+
+  function dispatch(): void {
+    const batch = waiting
+    waiting = []
+    onBatch(batch.length)
+    for (const each of batch) each()
+  }
+}
