@@ -7,7 +7,7 @@ import type { AnyChange } from '../../src/changes/change.ts'
 import { isRowcastError } from '../../src/errors.ts'
 import { parseSnapshot } from '../../src/source/db/visibility.ts'
 import type { Random } from '../chaos/random.ts'
-import type { LedgerEntry } from './database.ts'
+import { type Database, firstAt, type LedgerEntry } from './database.ts'
 import type { Reader } from './reader.ts'
 import { type Branch, type Site, sharedOf } from './site.ts'
 
@@ -57,11 +57,11 @@ export class Client {
   }
 
   get #entries(): readonly LedgerEntry[] {
-    return this.#entriesOf(this.#diverged?.ledger ?? this.#site.database.ledger)
+    return this.#entriesOf(this.#diverged?.server.database ?? this.#site.database)
   }
 
-  #entriesOf(ledger: readonly LedgerEntry[]): readonly LedgerEntry[] {
-    return ledger.filter(({ model }) => model === this.#settings.model)
+  #entriesOf(database: Database): readonly LedgerEntry[] {
+    return database.entriesOf(this.#settings.model)
   }
 
   /** A standby has taken over. What it had not received is no longer committed. */
@@ -158,11 +158,11 @@ export class Client {
 
   /** A reader that is still connected with a server that was given up gives what only that one has. */
   #followOld(change: AnyChange): void {
-    if (this.#diverged !== null || find(this.#entries, this.#next ?? 0, change) >= 0) return
+    if (this.#diverged !== null || findEntry(this.#entries, this.#next ?? 0, change) >= 0) return
     for (const branch of this.#site.branches) {
       const shared = sharedOf(branch, this.#settings.model)
       const isBefore = this.#next === null || this.#next <= shared
-      if (isBefore && find(this.#entriesOf(branch.ledger), shared, change) >= 0) {
+      if (isBefore && findEntry(this.#entriesOf(branch.server.database), shared, change) >= 0) {
         this.#diverge(branch)
         this.#mustHaveFrom = this.#mustHaveOfOld.get(branch) ?? this.#mustHaveFrom
         return
@@ -174,8 +174,8 @@ export class Client {
     this.#followOld(change)
     const entries = this.#entries
     // A transaction may do the same twice.
-    const later = find(entries, this.#next ?? 0, change)
-    const at = later < 0 ? find(entries, 0, change) : later
+    const later = findEntry(entries, this.#next ?? 0, change)
+    const at = later < 0 ? findEntry(entries, 0, change) : later
     const { name } = this.#settings
     const said = `${name} got ${change.action} ${JSON.stringify(change.new ?? change.old)} of ${change.transaction.commitLsn}`
     if (at < 0) throw new Violation(`${said}, which was never committed.`)
@@ -227,17 +227,21 @@ export class Client {
     this.#next = null
     this.#mustHaveFrom = this.#entries.length
     for (const branch of this.#site.branches)
-      this.#mustHaveOfOld.set(branch, this.#entriesOf(branch.ledger).length)
+      this.#mustHaveOfOld.set(branch, this.#entriesOf(branch.server.database).length)
   }
 }
 
-function find(entries: readonly LedgerEntry[], from: number, change: AnyChange): number {
-  return entries.findIndex((entry, index) => index >= from && isSame(entry, change))
+/** The index of the change's entry, from one on; -1 for none. */
+export function findEntry(entries: readonly LedgerEntry[], from: number, change: AnyChange): number {
+  const { commitLsn } = change.transaction
+  let index = Math.max(from, firstAt(entries, commitLsn))
+  for (; entries[index]?.commitLsn === commitLsn; index += 1)
+    if (isSame(entries[index] as LedgerEntry, change)) return index
+  return -1
 }
 
 function isSame(entry: LedgerEntry, change: AnyChange): boolean {
   return (
-    entry.commitLsn === change.transaction.commitLsn &&
     entry.action === change.action &&
     isSameRow(entry.new, change.new) &&
     (entry.action === 'INSERT' || isSameRow(entry.old, change.old))

@@ -128,8 +128,8 @@ interface Unseen extends Pick<OpenTransaction, 'xid' | 'models' | 'locked' | 'em
 export interface Sight {
   /** As PostgreSQL writes it. */
   readonly text: string
-  /** How long the ledger was. */
-  readonly length: number
+  /** By model: how many entries the ledger had. */
+  readonly lengths: ReadonlyMap<string, number>
   readonly running: ReadonlySet<number>
   /** By model. */
   readonly fileNodes: ReadonlyMap<string, number>
@@ -168,6 +168,12 @@ export class Database {
   readonly wal: WalRecord[] = []
   readonly open = new Set<OpenTransaction>()
   readonly ledger: LedgerEntry[] = []
+  /** The ledger by model: whoever looks something up need not look through all of it. */
+  readonly #byModel = new Map<string, LedgerEntry[]>()
+  /** What each entry's table had right behind it, in the order of its key. */
+  readonly #rowsBehind = new Map<LedgerEntry, readonly Row[]>()
+  /** The same of the newest entry, by the table's OID. */
+  readonly #newestRows = new Map<number, readonly Row[]>()
   /** What its standby has. */
   #standbyLsn: bigint
   readonly #catalogs: CatalogState[] = []
@@ -237,7 +243,7 @@ export class Database {
     next.wal.push(...this.wal.filter((record) => record.endLsn <= endLsn))
     const last = next.wal.findLast(({ kind }) => kind === 'commit')
     const lastLsn = last?.kind === 'commit' ? last.commitLsn : -1n
-    next.ledger.push(...this.ledger.filter(({ commitLsn }) => commitLsn <= lastLsn))
+    for (const entry of this.ledger) if (entry.commitLsn <= lastLsn) next.#enter(entry)
     next.#restoreCatalog(this.#catalogs.filter(({ lsn }) => lsn <= endLsn))
     next.#endLsn = endLsn
     next.#nextXid = this.#nextXid
@@ -259,7 +265,7 @@ export class Database {
     this.publication = state?.publication ?? null
     this.tables.clear()
     for (const [model, table] of state?.tables ?? []) {
-      const rows = rowsOf(this.ledger, model, table.oid).map((row) => [Number(row['id']), row] as const)
+      const rows = (this.#newestRows.get(table.oid) ?? []).map((row) => [Number(row['id']), row] as const)
       this.tables.set(model, { ...table, rows: new Map(rows) })
     }
   }
@@ -358,7 +364,7 @@ export class Database {
     this.wal.push({ kind: 'commit', commitLsn, endLsn: this.#endLsn, xid, atMs: Date.now(), items })
     if (transaction.emptied.size > 0) this.#keepCatalog()
     const atMs = performance.now()
-    for (const item of items) if ('model' in item) this.ledger.push({ ...item, commitLsn, xid, atMs })
+    for (const item of items) if ('model' in item) this.#enter({ ...item, commitLsn, xid, atMs })
     // Its locks are held until others see it.
     if (this.visibleAfterMs > 0)
       this.#unseen.push({
@@ -367,6 +373,21 @@ export class Database {
       })
     else this.#unlock(locked)
     this.onWal()
+  }
+
+  #enter(entry: LedgerEntry): void {
+    const rows = rowsAfter(this.#newestRows.get(entry.oid) ?? [], entry)
+    this.ledger.push(entry)
+    this.#rowsBehind.set(entry, rows)
+    this.#newestRows.set(entry.oid, rows)
+    const entries = this.#byModel.get(entry.model)
+    if (entries === undefined) this.#byModel.set(entry.model, [entry])
+    else entries.push(entry)
+  }
+
+  /** What the ledger has of a model. */
+  entriesOf(model: string): readonly LedgerEntry[] {
+    return this.#byModel.get(model) ?? []
   }
 
   rollback(transaction: OpenTransaction): void {
@@ -407,22 +428,31 @@ export class Database {
   see(): Sight {
     const running = new Set(this.locking.map(({ xid }) => xid))
     const fileNodes = new Map([...this.tables].map(([model, { fileNode }]) => [model, fileNode]))
-    return { text: this.snapshot, length: this.ledger.length, running, fileNodes }
+    const lengths = new Map([...this.#byModel].map(([model, { length }]) => [model, length]))
+    return { text: this.snapshot, lengths, running, fileNodes }
   }
 
   /** The rows of a model that a snapshot sees, of the table as it is now: DDL keeps to no snapshot. */
-  rowsSeen(model: string, { length, running }: Sight): readonly Row[] {
+  rowsSeen(model: string, { lengths, running }: Sight): readonly Row[] {
+    const entries = this.entriesOf(model)
     // TRUNCATE keeps to no snapshot: the table is empty for those from before.
-    const emptied = this.ledger.findLastIndex((entry) => entry.model === model && entry.action === 'TRUNCATE')
-    const seen = this.ledger.slice(0, length).filter(({ xid }, index) => index > emptied && !running.has(xid))
-    return rowsOf(seen, model, this.tables.get(model)?.oid)
+    const emptied = entries.findLastIndex(({ action }) => action === 'TRUNCATE')
+    const oid = this.tables.get(model)?.oid
+    return entries
+      .slice(emptied + 1, lengths.get(model) ?? 0)
+      .filter((entry) => entry.oid === oid && !running.has(entry.xid))
+      .reduce<readonly Row[]>(rowsAfter, [])
   }
 
   /** The rows of a model after all that committed up to a position. */
   rowsAt(model: string, lsn: bigint): readonly Row[] {
     const table = this.#catalogs.findLast((state) => state.lsn <= lsn)?.tables.get(model)
-    const before = this.ledger.filter(({ commitLsn }) => commitLsn <= lsn)
-    return rowsOf(before, model, table?.oid)
+    const entries = this.entriesOf(model)
+    for (let index = firstAt(entries, lsn + 1n) - 1; index >= 0; index -= 1) {
+      const entry = entries[index] as LedgerEntry
+      if (entry.oid === table?.oid) return this.#rowsBehind.get(entry) ?? []
+    }
+    return []
   }
 
   /** Whether a model's table has become another one since a moment, or something of it was not published. */
@@ -569,14 +599,23 @@ export class Database {
   }
 }
 
-/** What a table has after these changes, in the order of its key. */
-function rowsOf(ledger: readonly LedgerEntry[], model: string, oid: number | undefined): readonly Row[] {
-  const rows = new Map<number, Row>()
-  for (const entry of ledger) {
-    if (entry.model !== model || entry.oid !== oid) continue
-    if (entry.action === 'TRUNCATE') rows.clear()
-    else if (entry.new === null) rows.delete(Number(entry.old?.['id']))
-    else rows.set(Number(entry.new['id']), entry.new)
+/** What a table has behind a change, in the order of its key. */
+function rowsAfter(rows: readonly Row[], { action, old, new: row }: LedgerEntry): readonly Row[] {
+  if (action === 'TRUNCATE') return []
+  const id = Number((row ?? old)?.['id'])
+  const others = rows.filter((each) => each['id'] !== id)
+  if (row === null) return others
+  const at = others.findIndex((each) => Number(each['id']) > id)
+  return others.toSpliced(at < 0 ? others.length : at, 0, row)
+}
+
+/** The index of the first entry that commits there or behind. */
+export function firstAt(entries: readonly LedgerEntry[], lsn: bigint): number {
+  let [low, high] = [0, entries.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((entries[middle] as LedgerEntry).commitLsn < lsn) low = middle + 1
+    else high = middle
   }
-  return [...rows.values()].sort((a, b) => Number(a['id']) - Number(b['id']))
+  return low
 }

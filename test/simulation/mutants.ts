@@ -32,8 +32,11 @@ for (const mutant of PLANTED_FAULTS) {
   if (found === null) missed += 1
   else if (values.keep === true && script !== undefined)
     await keep({ finds: mutant.name, script: JSON.parse(script) })
+  const took = /([\d.]+) s of processor time/.exec(answer)?.[1]
   const said =
-    values.kept === true ? 'found by the script that is kept' : `found by world ${Number(found?.[1]) + 1}`
+    values.kept === true
+      ? 'found by the script that is kept'
+      : `found by world ${Number(found?.[1]) + 1}, in ${took} s of processor time`
   print(`${mutant.name}: ${found === null ? `not found in ${seconds} s` : said}`)
 }
 process.exitCode = missed === 0 ? 0 : 1

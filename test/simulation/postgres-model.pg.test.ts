@@ -46,6 +46,7 @@ class Twins {
       if (random.chance(0.3)) await this.#end(both, random.chance(0.2))
     }
     if (random.chance(0.1)) await this.#emitAtOnce()
+    if (random.chance(0.1)) await this.#truncate()
     // What PostgreSQL sends of who writes meanwhile depends on what its caches hold: the model leaves it to chance.
     if (this.#open.some(({ model }) => model.models.size > 0)) return
     if (random.chance(0.3)) await this.#alterPublication()
@@ -98,6 +99,20 @@ class Twins {
     if (isUndone) this.database.rollback(both.model)
     else this.database.commit(both.model)
     await both.client.query(isUndone ? 'ROLLBACK' : 'COMMIT')
+  }
+
+  /** In a transaction of its own, where nobody writes to the table. */
+  async #truncate(): Promise<void> {
+    const random = this.#random
+    const [model, other] = random.shuffle(MODELS) as [string, string]
+    if (this.#open.some(({ model: { models } }) => models.has(model))) return
+    await this.#begin()
+    const both = this.#open.at(-1) as Both
+    if (random.chance(0.5)) await this.#write(both, other)
+    if (!this.database.truncate(both.model, model)) throw new Error(`Somebody writes to ${model}.`)
+    await both.client.query(`TRUNCATE ${model.toLowerCase()}`)
+    if (random.chance(0.5)) await this.#write(both, model)
+    await this.#end(both, random.chance(0.2))
   }
 
   async #alterPublication(): Promise<void> {
@@ -169,6 +184,8 @@ function normalise(payloads: readonly Buffer[]): string[] {
     if (spec.kind === 'commit') return { kind: 'commit' }
     if (spec.kind === 'message') return { ...spec, lsn: 0, content: Buffer.from(spec.content).toString() }
     if (spec.kind === 'relation') return { ...spec, oid: nameOf('relation', spec.oid) }
+    if (spec.kind === 'truncate')
+      return { ...spec, relationOids: spec.relationOids.map((oid) => nameOf('relation', oid)) }
     return 'relationOid' in spec ? { ...spec, relationOid: nameOf('relation', spec.relationOid) } : spec
   }
   const described = payloads.map((bytes) =>

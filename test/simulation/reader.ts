@@ -4,7 +4,7 @@ import type { RedisBroker, Role } from '../../src/broker/broker-options.ts'
 import { type BrokerRuntime, systemRuntime } from '../../src/broker/broker-runtime.ts'
 import type { BrokerEngine } from '../../src/broker/entry-log.ts'
 import { BrokerArchiveSlot, type ChangeReader, createScaledSource } from '../../src/broker/scaled-source.ts'
-import type { BusSubscription, InProcessBus } from '../../src/bus/bus.ts'
+import type { BusSubscription, InProcessBus, OverflowPolicy } from '../../src/bus/bus.ts'
 import { BusObservers } from '../../src/bus/bus-observer.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import { createMessageHub } from '../../src/bus/message-hub.ts'
@@ -124,11 +124,17 @@ export class Reader {
   }
 
   /** As the library does. @throws why the model's changes cannot be read */
-  subscribe(model: string, after: string | null): BusSubscription {
+  subscribe(model: string, after: string | null, overflow: OverflowPolicy = 'end'): BusSubscription {
     const fault = this.#registry.faults.get(model)
     if (fault !== undefined) throw fault
     return runOn(this.machine, () =>
-      this.bus.subscribe({ model, actions: [], filter: null, ...(after === null ? {} : { after }) }),
+      this.bus.subscribe({
+        model,
+        actions: [],
+        filter: null,
+        overflow,
+        ...(after === null ? {} : { after }),
+      }),
     )
   }
 

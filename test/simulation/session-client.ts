@@ -35,7 +35,7 @@ export interface SessionClientParts {
 interface OpenSession {
   readonly id: number
   readonly reader: Reader
-  /** Of the ledger: what ends it is there or behind. */
+  /** Of the model's entries: what ends it is there or behind. */
   readonly from: number
   readonly timelines: number
   readonly begunAtMs: number
@@ -116,11 +116,11 @@ export class SessionClient {
     const id = random.integer(1, site.database.idMax)
     const row = await inTime(sessions?.find({ id })).catch(() => null)
     if (row == null || sessions === undefined || this.#asking !== asking) return
-    const { ledger } = site.database
-    const last = ledger.findLastIndex((entry) => concerns(entry, id))
-    const isOver = last >= 0 && ends(ledger[last] as LedgerEntry, id)
+    const entries = site.database.entriesOf(MODEL)
+    const last = entries.findLastIndex((entry) => concerns(entry, id))
+    const isOver = last >= 0 && ends(entries[last] as LedgerEntry, id)
     const session: OpenSession = {
-      ...{ id, reader, timelines, begunAtMs, from: isOver ? last : ledger.length },
+      ...{ id, reader, timelines, begunAtMs, from: isOver ? last : entries.length },
       stop: () => {},
     }
     log(`${name} is let in with session ${id}`)
@@ -160,7 +160,8 @@ export class SessionClient {
     const { database } = site
     const isOld = parseCursor(cursor).origin.timeline !== database.timeline
     if (isOld || this.#isInDoubt(session)) return
-    const end = database.ledger.find((entry, index) => index >= session.from && ends(entry, session.id))
+    const entries = database.entriesOf(MODEL)
+    const end = entries.find((entry, index) => index >= session.from && ends(entry, session.id))
     if (end === undefined || !end.isPublished || end.commitLsn > transaction.commitLsn) return
     throw new Violation(
       `${name} got a change of ${transaction.commitLsn.toString(16)}, and its session ${session.id} ended at ${end.commitLsn.toString(16)}. Revoked.`,
@@ -173,11 +174,14 @@ export class SessionClient {
     return branches.length !== timelines || database.hasGap(MODEL, begunAtMs - NOTICE_MS)
   }
 
-  /** Whether something took the row away; a stream that is behind may bring what took away an earlier one of the same key. */
+  /**
+   * Whether something took the row away; a stream that is behind may bring what took away an earlier one of the same key, and that of a primary
+   * that lives on what it did there.
+   */
   #mayBeOver(session: OpenSession): boolean {
-    const { ledger } = this.#parts.site.database
+    const entries = this.#parts.site.servers.flatMap(({ database }) => database.entriesOf(MODEL))
     const sinceMs = session.begunAtMs - NOTICE_MS
-    return this.#isInDoubt(session) || ledger.some((each) => each.atMs >= sinceMs && ends(each, session.id))
+    return this.#isInDoubt(session) || entries.some((each) => each.atMs >= sinceMs && ends(each, session.id))
   }
 }
 
@@ -186,8 +190,8 @@ function isGood(n: unknown): boolean {
 }
 
 function concerns(entry: LedgerEntry, id: number): boolean {
-  const { model, action, old, new: row } = entry
-  return model === MODEL && (action === 'TRUNCATE' || old?.['id'] === id || row?.['id'] === id)
+  const { action, old, new: row } = entry
+  return action === 'TRUNCATE' || old?.['id'] === id || row?.['id'] === id
 }
 
 /** Whether the session of that key is none behind it. */

@@ -7,9 +7,11 @@ import type { Random } from '../chaos/random.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { MemoryEngine, REAL_WORLD } from '../support/memory-broker/memory-engine.ts'
 import { Client, Violation } from './client.ts'
+import { ConflatingClient } from './conflating-client.ts'
 import { Database, type OpenTransaction } from './database.ts'
 import { befall, pickFault } from './faults.ts'
 import type { FoldingParts } from './folding-client.ts'
+import { IncludingViewer } from './including-viewer.ts'
 import { ListViewer } from './list-viewer.ts'
 import { createModelClient, type ModelClient } from './model-client.ts'
 import { Reader, type ReaderSettings } from './reader.ts'
@@ -85,14 +87,14 @@ const WORKER = 5
 /** The one that has totals, or rights that code answers for, and the one whose session is a row. */
 const OTHER_VIEWER = 4
 const SESSION_VIEWER = 5
+/** The one that lets what a later change replaces be left out. */
+const CONFLATING = 6
 
-type AnyViewer = Viewer | ListViewer | TransactionsViewer | TotalsViewer | SessionClient
+type AnyViewer = Viewer | ListViewer | TransactionsViewer | TotalsViewer | SessionClient | ConflatingClient
 
-/** What a viewer asks for; a gateway has no lists. */
-function anyAsked(random: Random, isGateway: boolean): View | ListOfRows | null {
-  const kind = random.pick(
-    isGateway ? ['view', 'view', 'transactions'] : ['view', 'view', 'list', 'transactions'],
-  )
+/** What a viewer asks for; null for whole transactions. */
+function anyAsked(random: Random): View | ListOfRows | null {
+  const kind = random.pick(['view', 'view', 'list', 'transactions'])
   return kind === 'view' ? anyView(random) : kind === 'list' ? anyList(random) : null
 }
 
@@ -115,6 +117,7 @@ export class World {
   readonly #settings: ReaderSettings
   readonly #clients: Client[] = []
   readonly #viewers: AnyViewer[] = []
+  #conflating: ConflatingClient | null = null
   /** For what is beside the clients: they are not to change by it. */
   readonly #besides: Random
   /** Milliseconds that a statement of Prisma Client takes at most. */
@@ -182,6 +185,8 @@ export class World {
     }
     if (script.clients?.includes(WORKER) !== false) this.#addWorker()
     if (this.#hasViewers) this.#addViewers()
+    const { viewers } = script
+    if (viewers?.includes(CONFLATING) !== false) this.#addConflating()
   }
 
   /** From a source of its own: the other clients stay as they are. */
@@ -202,7 +207,7 @@ export class World {
     const random = this.#besides.fork()
     const { viewers } = this.#script
     for (let index = 0; index < random.integer(1, 4); index += 1) {
-      const view = anyAsked(random, this.#engine !== null)
+      const view = anyAsked(random)
       const parts = this.#partsOf(index, view, random)
       if (viewers?.includes(index) !== false) this.#viewers.push(newViewer(view, parts))
     }
@@ -215,11 +220,12 @@ export class World {
     const own = randomOf(this.#script, -1, 'viewers')
     const view = anyView(own)
     const parts = this.#partsOf(OTHER_VIEWER, view, own)
-    const isGateway = this.#engine !== null
-    const kind = own.pick(isGateway ? ['rows', 'rows', 'rights'] : ['totals', 'rights', 'none'])
-    if (kind === 'rows') this.#viewers.push(newViewer(view, parts))
-    else if (kind === 'totals') this.#viewers.push(new TotalsViewer(view, parts))
-    else if (kind === 'rights')
+    const kind = own.pick(['totals', 'rights', 'including'])
+    if (kind === 'totals') this.#viewers.push(new TotalsViewer(view, parts))
+    else if (kind === 'including') {
+      const where = view.model === 'Blue' ? view.where : {}
+      this.#viewers.push(new IncludingViewer({ ...view, where }, parts))
+    } else if (kind === 'rights')
       this.#viewers.push(new RightsViewer({ ...view, model: 'Red', where: {} }, parts))
   }
 
@@ -228,6 +234,15 @@ export class World {
     if (!random.chance(0.5)) return
     const log = (text: string): void => this.#note(text)
     this.#viewers.push(new SessionClient({ name: 'the session', site: this.#site, random, log }))
+  }
+
+  #addConflating(): void {
+    const random = randomOf(this.#script, -4, 'viewers')
+    if (!random.chance(0.3)) return
+    const parts = { name: 'the one that conflates', model: random.pick(MODELS), site: this.#site, random }
+    const client = new ConflatingClient({ ...parts, log: (text) => this.#note(text) })
+    this.#viewers.push(client)
+    this.#conflating = client
   }
 
   #partsOf(index: number, view: View | ListOfRows | null, random: Random): FoldingParts {
@@ -290,7 +305,7 @@ export class World {
   /** What was done so far, as a script. */
   get #done(): Script {
     const { seed, clients, viewers, isStrict } = this.#script
-    const all = Array.from({ length: Math.max(SESSION_VIEWER, WORKER) + 1 }, (_, index) => index)
+    const all = Array.from({ length: Math.max(CONFLATING, WORKER) + 1 }, (_, index) => index)
     return {
       ...(isStrict === true && { isStrict }),
       ...{ seed, isScaled: this.#engine !== null, steps: this.#step, faults: this.#befallen },
@@ -509,6 +524,7 @@ export class World {
     for (const transaction of this.#open.splice(0)) this.#database.rollback(transaction)
     const branch = this.#site.failOver()
     for (const client of this.#clients) client.onFailover(branch)
+    this.#conflating?.onFailover(branch)
     const end = (): string => {
       old.crash()
       return 'the old primary ends'
