@@ -188,6 +188,12 @@ export const ERRORS = {
     retry: 'backoff',
     isPublic: false,
   },
+  SOURCE_NO_DESCRIPTOR: {
+    means: 'There was no file descriptor left to connect to PostgreSQL with.',
+    hint: 'Allow more open files (ulimit -n, LimitNOFILE of systemd) than clients may have connections.',
+    retry: 'backoff',
+    isPublic: false,
+  },
   SOURCE_CONNECTION_LOST: {
     means: 'The connection to PostgreSQL broke.',
     hint: 'Try again; if it happens often, look at the network and the server log.',

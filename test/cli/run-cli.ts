@@ -27,11 +27,17 @@ export interface RunningCli {
   readonly ended: Promise<CliResult>
 }
 
+/** What the operating system lets it have. */
+export interface ProcessBounds {
+  /** Open files. @default as many as this process may have */
+  readonly filesMax?: number
+}
+
 /** A folder with a config for the sample's catalog. */
 export interface CliFolder extends AsyncDisposable {
   readonly path: string
   run(args: readonly string[], env?: Record<string, string>): Promise<CliResult>
-  start(args: readonly string[], env?: Record<string, string>): RunningCli
+  start(args: readonly string[], env?: Record<string, string>, bounds?: ProcessBounds): RunningCli
 }
 
 /** Creates one; `config` goes into the config file's object. */
@@ -42,7 +48,8 @@ export async function openCliFolder(env: Record<string, string>, config = ''): P
     join(path, 'rowcast.config.ts'),
     `import { catalog } from '${catalog}'\nexport default { catalog, createPrisma: () => ({ async $connect() {}, async $disconnect() {} }), ${config} }\n`,
   )
-  const start: CliFolder['start'] = (args, more = {}) => startCli(path, args, { ...env, ...more })
+  const start: CliFolder['start'] = (args, more = {}, bounds = {}) =>
+    startCli(path, args, { ...env, ...more }, bounds)
   return {
     path,
     start,
@@ -51,8 +58,19 @@ export async function openCliFolder(env: Record<string, string>, config = ''): P
   }
 }
 
-function startCli(cwd: string, args: readonly string[], env: Record<string, string>): RunningCli {
-  const child = spawn(process.execPath, [PROGRAM.main, ...args], {
+function startCli(
+  cwd: string,
+  args: readonly string[],
+  env: Record<string, string>,
+  { filesMax }: ProcessBounds,
+): RunningCli {
+  const command = [process.execPath, PROGRAM.main, ...args] as const
+  const bounded =
+    filesMax === undefined
+      ? command
+      : (['sh', '-c', `ulimit -n ${filesMax}; exec "$@"`, 'sh', ...command] as const)
+  const [program, ...rest] = bounded
+  const child = spawn(program, rest, {
     cwd,
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

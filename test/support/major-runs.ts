@@ -22,7 +22,9 @@ const VERSION_INDEPENDENT = [
   ...['cursors', 'late-models', 'redis-faults', 'refused-commands', 'silent-links', 'strangers'].map(
     (name) => `test/broker/${name}`,
   ),
-  ...['dev', 'project-commands', 'replay', 'small-heap'].map((name) => `test/cli/${name}`),
+  ...['crowd', 'descriptor-limit', 'dev', 'project-commands', 'replay', 'small-heap'].map(
+    (name) => `test/cli/${name}`,
+  ),
   ...['silent-links', 'slow-consumer'].map((name) => `test/source/${name}`),
 ]
 

@@ -25,6 +25,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ECONNRESET: ['SOURCE_CONNECTION_LOST', 'cut the connection'],
   EPIPE: ['SOURCE_CONNECTION_LOST', 'cut the connection'],
   ECONNABORTED: ['SOURCE_CONNECTION_LOST', 'cut the connection'],
+  EMFILE: ['SOURCE_NO_DESCRIPTOR', 'was not connected to, as this process has no file descriptor left'],
+  ENFILE: ['SOURCE_NO_DESCRIPTOR', 'was not connected to, as this machine has no file descriptor left'],
   CRL_HAS_EXPIRED: [
     'SOURCE_TLS_FAILED',
     'cannot be checked, as the list of revoked certificates has expired',
