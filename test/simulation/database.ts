@@ -463,6 +463,14 @@ export class Database {
     )
   }
 
+  /** Whether a model's changes were not published at some time since a moment, though nothing may have been written meanwhile. */
+  wasUnpublished(model: string, sinceMs: number): boolean {
+    const first = this.#catalogs.findLastIndex(({ atMs }) => atMs <= sinceMs)
+    return this.#catalogs
+      .slice(Math.max(0, first))
+      .some(({ publication }) => publication?.members.has(model) !== true)
+  }
+
   /** A message that is sent at once, whatever becomes of the transaction that wrote it. */
   emitAtOnce(message: Emitted): void {
     const startLsn = this.#endLsn

@@ -1,6 +1,6 @@
 /**
  * `npm run test:simulation -- --seed N --worlds M`: worlds one after another, from seed N on; `--seconds S` as many as there is time
- * for, `--broker` or `--alone` those with taps and gateways or without, `--verbose` all that befell them. The first that fails is shrunk to
+ * for, `--processor-seconds S` as many as there is time of the processor for, `--broker` or `--alone` those with taps and gateways or without, `--verbose` all that befell them. The first that fails is shrunk to
  * few faults, and printed with its timeline and its script; `--script TEXT` repeats that, `--kept` runs the scripts that
  * are kept, `--strict` asks more of viewers and has more of them, `--whole` leaves a script as long as it is, `--twice` runs each world twice, which has to do the same.
  */
@@ -15,7 +15,7 @@ const { values } = parseArgs({
     ...{ seed: { type: 'string' }, worlds: { type: 'string' }, seconds: { type: 'string' } },
     ...{ verbose: { type: 'boolean' }, broker: { type: 'boolean' }, alone: { type: 'boolean' } },
     ...{ script: { type: 'string' }, kept: { type: 'boolean' }, whole: { type: 'boolean' } },
-    ...{ twice: { type: 'boolean' }, strict: { type: 'boolean' } },
+    ...{ twice: { type: 'boolean' }, strict: { type: 'boolean' }, 'processor-seconds': { type: 'string' } },
   },
 })
 
@@ -23,12 +23,18 @@ const startedAt = process.hrtime.bigint()
 const secondsSince = (): number => Number(process.hrtime.bigint() - startedAt) / 1e9
 const cpuBefore = process.cpuUsage()
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
+const processorSeconds = (): number => {
+  const { user, system } = process.cpuUsage(cpuBefore)
+  return (user + system) / 1e6
+}
 const numberOf = (text: string | undefined, otherwise: number): number =>
   text === undefined ? otherwise : Number(text)
 
 const first = numberOf(values.seed, Number(startedAt % 1_000_000_000n))
-const worlds = numberOf(values.worlds, values.seconds === undefined ? 100 : Number.POSITIVE_INFINITY)
+const isTimed = values.seconds !== undefined || values['processor-seconds'] !== undefined
+const worlds = numberOf(values.worlds, isTimed ? Number.POSITIVE_INFINITY : 100)
 const seconds = numberOf(values.seconds, Number.POSITIVE_INFINITY)
+const processorSecondsMax = numberOf(values['processor-seconds'], Number.POSITIVE_INFINITY)
 const isScaled = values.broker === true ? true : values.alone === true ? false : undefined
 
 const totals = { changes: 0, delivered: 0, folded: 0, resyncs: 0, faults: 0, steps: 0 }
@@ -46,8 +52,7 @@ for await (const script of scripts()) {
   }
 }
 const { changes, delivered, folded, resyncs, faults, steps } = totals
-const cpu = process.cpuUsage(cpuBefore)
-const cpuSeconds = (cpu.user + cpu.system) / 1e6
+const cpuSeconds = processorSeconds()
 const rate = Math.round(((passed + failed) * 60) / cpuSeconds)
 print(
   `Worlds from seed ${first} on: ${faults} faults, ${changes} changes, ${delivered} deliveries, ${folded} events of viewers, ${resyncs} resyncs.`,
@@ -72,8 +77,12 @@ async function* scripts(): AsyncGenerator<Script> {
   if (values.kept === true) for (const { script } of await readKept()) yield script
   else if (values.script !== undefined) yield JSON.parse(values.script)
   else
-    for (let seed = first; seed < first + worlds && secondsSince() < seconds; seed += 1)
+    for (let seed = first; seed < first + worlds && isInTime(); seed += 1)
       yield { seed, isScaled, ...(values.strict === true && { isStrict: true }) }
+}
+
+function isInTime(): boolean {
+  return secondsSince() < seconds && processorSeconds() < processorSecondsMax
 }
 
 /** Says what a world that fails comes down to. */

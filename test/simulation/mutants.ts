@@ -1,6 +1,6 @@
 /**
  * `npm run test:simulation:mutants`: deliberate faults, each in a copy of the sources of its own, and how many worlds find it. What
- * none finds is said as well; `--only NAME` runs one, `--seconds S` is how long each is looked for, from `--seed N` on. `--keep` keeps what each
+ * none finds is said as well; `--only NAME` runs those of that name, `--seconds S` is how long each is looked for, of the processor's time, from `--seed N` on. `--keep` keeps what each
  * world that finds one was shrunk to, in `kept-scripts.jsonl`, and `--kept` runs only those; `--alone` tries worlds without a broker.
  */
 import { spawn } from 'node:child_process'
@@ -18,7 +18,7 @@ const { values } = parseArgs({
     ...{ keep: { type: 'boolean' }, kept: { type: 'boolean' }, alone: { type: 'boolean' } },
   },
 })
-const seconds = values.seconds ?? '60'
+const seconds = values.seconds ?? '45'
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 let missed = 0
@@ -72,7 +72,7 @@ function worlds(folder: string, script: Script | undefined): Promise<string> {
   const rest = [...(values.keep === true ? [] : ['--whole']), ...(values.alone === true ? ['--alone'] : [])]
   const what =
     script === undefined
-      ? ['--seed', values.seed ?? '1', '--seconds', seconds, ...rest]
+      ? ['--seed', values.seed ?? '1', '--processor-seconds', seconds, ...rest]
       : ['--script', JSON.stringify(script)]
   const args = ['--conditions=rowcast-source', 'test/simulation/main.ts', ...what]
   const child = spawn(join(process.cwd(), 'node_modules/.bin/tsx'), args, {

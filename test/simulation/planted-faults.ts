@@ -16,6 +16,12 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     to: 'const confirmed = (this.#handler.confirmedLsn() + 4096n) as Lsn',
   },
   {
+    name: 'what is sent again may be confirmed as before',
+    file: 'src/source/session/ack-state.ts',
+    from: '|| !isSameTimeline || isSentAgain) {',
+    to: '|| !isSameTimeline) {',
+  },
+  {
     name: 'a stream begins a little later than it ended',
     file: 'src/source/published/continuity.ts',
     from: '  let floorLsn = past.safeLsn\n',

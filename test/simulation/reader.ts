@@ -39,6 +39,8 @@ export interface ReaderSettings {
   readonly logBytesMax: number
   /** What the broker keeps. */
   readonly brokerBytes: number
+  /** Between two looks at replica identities. */
+  readonly glanceIntervalMs: number
 }
 
 /** What it runs on. */
@@ -245,6 +247,7 @@ export class Reader {
       ...{
         isEnabledOnConnect: false,
         isBinary: settings.isBinary,
+        glanceIntervalMs: settings.glanceIntervalMs,
         applicationName: `rowcast: ${settings.slot}`,
       },
       random: () => randomShare(random),

@@ -168,10 +168,12 @@ export class SessionClient {
     )
   }
 
-  /** What takes a row away is in no stream, or in another one. */
+  /** What takes a row away is in no stream, or in another one; while its changes do not come, it is looked for every second. */
   #isInDoubt({ timelines, begunAtMs }: OpenSession): boolean {
     const { branches, database } = this.#parts.site
-    return branches.length !== timelines || database.hasGap(MODEL, begunAtMs - NOTICE_MS)
+    const sinceMs = begunAtMs - NOTICE_MS
+    const isInStream = !database.hasGap(MODEL, sinceMs) && !database.wasUnpublished(MODEL, sinceMs)
+    return branches.length !== timelines || !isInStream
   }
 
   /**

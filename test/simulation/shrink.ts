@@ -19,13 +19,13 @@ export function kindOf(violation: string): string {
     'Twice.',
     'never committed',
     'Still waiting',
-    'The simulation failed',
     'Late.',
     'bound',
     'Not safe.',
     'Revoked.',
     'and its row is there',
     'Not what there is',
+    'The simulation failed',
   ]
   return kinds.find((kind) => violation.includes(kind)) ?? violation
 }

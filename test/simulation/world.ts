@@ -47,6 +47,7 @@ const SLOT = 'rowcast_app'
 const NUMBERED_LSN_MAX = 2n ** 52n
 /** How long everything may take to go on once nothing befalls it any more. */
 const HEALING_MS = 180_000
+const NEVER_MS = 1e9
 
 /** A Red has a Blue where its `n` is the key of one. */
 const RELATION = { relationName: 'BlueToRed', isRequired: true, isOmitted: false, documentation: null }
@@ -114,7 +115,7 @@ export class World {
   readonly #written: number[] = []
   readonly #time: VirtualTime
   readonly #site: Site
-  readonly #settings: ReaderSettings
+  readonly #settings: Omit<ReaderSettings, 'glanceIntervalMs'>
   readonly #clients: Client[] = []
   readonly #viewers: AnyViewer[] = []
   #conflating: ConflatingClient | null = null
@@ -123,6 +124,8 @@ export class World {
   /** Milliseconds that a statement of Prisma Client takes at most. */
   readonly #statementMs: number
   readonly #hasViewers: boolean
+  /** Between two looks at replica identities, each on a connection of its own: the model's never change, and each costs as much as a commit. */
+  readonly #glanceIntervalMs: number
   /** Nothing befalls it any more. */
   #isCalm = false
   /** All processes; the broker joins those of a world that has one. */
@@ -169,6 +172,7 @@ export class World {
       brokerBytes: random.pick([5_000, 50_000, 10_000_000]),
     }
     this.#besides = randomOf(script, 0, 'viewers')
+    this.#glanceIntervalMs = randomOf(script, -5, 'viewers').chance(0.2) ? 1_000 : NEVER_MS
     this.#statementMs = this.#besides.pick([0, 1, 5, 40])
     // The transactions of sets are numbered below 2^53.
     const isFollowable = database.endLsn < NUMBERED_LSN_MAX
@@ -467,7 +471,8 @@ export class World {
       warn: note('warn'),
       error: note('error'),
     }
-    const own = { random: this.#random.fork(), logger, settings: this.#settings, engine: this.#engine, role }
+    const settings = { ...this.#settings, glanceIntervalMs: this.#glanceIntervalMs }
+    const own = { random: this.#random.fork(), logger, settings, engine: this.#engine, role }
     const wallAheadMs = this.#random.integer(-this.#clockErrorMs, this.#clockErrorMs)
     const machine = this.#hasMachines ? { isPaused: false, wallAheadMs } : null
     const prisma = this.#hasViewers ? this.#newModelClient() : null
@@ -699,7 +704,7 @@ export class World {
   }
 
   dropClient(): string | null {
-    this.#random.pick(this.#clients).drop()
+    if (this.#clients.length > 0) this.#random.pick(this.#clients).drop()
     for (const viewer of this.#viewers) if (this.#besides.chance(0.5)) viewer.drop()
     return 'a client'
   }

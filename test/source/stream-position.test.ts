@@ -68,6 +68,19 @@ it('has not caught up behind a gap until all has come that the server had: the s
   expect(position.isCatchingUp).toBe(false)
 })
 
+it('confirms nothing that is to be sent again, as whoever had it has lost it', () => {
+  const position = positionAt(1_000)
+  position.keepalive(lsnOf(1_000))
+  expect(position.confirm()).toBe(lsnOf(100))
+  // A barrier has come, and nothing has been confirmed since.
+  position.ceiling.raise(lsnOf(900))
+  position.begin(serverAt(2_000), { kind: 'continuous', floorLsn: lsnOf(300) }, lsnOf(100))
+  expect(position.confirm()).toBe(lsnOf(100))
+  position.keepalive(lsnOf(1_000))
+  position.ceiling.raise(lsnOf(900))
+  expect(position.confirm()).toBe(lsnOf(900))
+})
+
 it('stays caught up where the stream goes on after a disconnection', () => {
   const position = positionAt(1_000)
   position.keepalive(lsnOf(1_000))

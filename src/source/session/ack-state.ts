@@ -120,6 +120,8 @@ export class StreamPosition {
     this.#isTorn = false
     const isSameTimeline = this.#identity?.timeline === identity.timeline
     const isNew = this.#identity === null
+    // Whoever had what was safe has lost the newest of it.
+    const isSentAgain = continuity.floorLsn < this.#ack.safe
     if (isNew || continuity.kind !== 'continuous') this.#catchUp.begin(identity.flushedLsn)
     else this.#catchUp.follow(identity.flushedLsn)
     // A new process may go on where another one ended.
@@ -136,7 +138,7 @@ export class StreamPosition {
       this.seen.retreatTo(continuity.sharedLsn)
       this.#serverLsn = LSN_ZERO
     }
-    if (continuity.kind !== 'continuous' || !isSameTimeline) {
+    if (continuity.kind !== 'continuous' || !isSameTimeline || isSentAgain) {
       this.#window = new RetentionWindow(this.#retention, slotConfirmedLsn)
       this.ceiling.begin(slotConfirmedLsn)
     }

@@ -55,6 +55,8 @@ export interface ReplicationSourceOptions {
   readonly softDelete: SoftDeleteFields
   readonly readMetadata?: MetadataReader | undefined
   readonly logger: Logger
+  /** Between two looks at replica identities. @default 1_000 // 1 s */
+  readonly glanceIntervalMs?: number | undefined
   /** Run `enable()` on each connection attempt before streaming. */
   readonly isEnabledOnConnect: boolean
   /** Ask PostgreSQL for values in binary form. */

@@ -27,6 +27,11 @@ export interface IdentityKeeperOptions {
   readonly guard: Guard
   /** Between two looks of the watch. */
   readonly watchIntervalMs: number
+  /**
+   * Any ALTER TABLE, DROP INDEX or CREATE PUBLICATION can make PostgreSQL refuse UPDATE and DELETE of a table: identities are
+   * looked at so often, between the looks of the watch. @default 1_000 // 1 s
+   */
+  readonly glanceIntervalMs?: number | undefined
 }
 
 /** What can be repaired while changes flow. Pure. */
@@ -47,12 +52,6 @@ export function repairSteps(facts: DatabaseFacts, goal: SetupGoal): readonly Set
 
 /** Of so many looks at what cannot be repaired, one tries. */
 const HOPELESS_LOOKS = 30
-
-/**
- * Any ALTER TABLE, DROP INDEX or CREATE PUBLICATION can make PostgreSQL refuse UPDATE and DELETE of a table: identities are
- * looked at so often, between the looks of the watch.
- */
-const GLANCE_INTERVAL_MS = 1_000
 
 /** One for each source. */
 export class IdentityKeeper {
@@ -102,11 +101,11 @@ export class IdentityKeeper {
 
   /** A stream begins. */
   begin(serverVersion: number): void {
-    const { guard, watchIntervalMs } = this.#options
+    const { guard, watchIntervalMs, glanceIntervalMs = 1_000 } = this.#options
     this.stop()
-    if (watchIntervalMs <= GLANCE_INTERVAL_MS) return
+    if (watchIntervalMs <= glanceIntervalMs) return
     const glance = guard.wrap('look at replica identities', () => this.#glance(serverVersion))
-    this.#timer = setInterval(glance, GLANCE_INTERVAL_MS)
+    this.#timer = setInterval(glance, glanceIntervalMs)
     this.#timer.unref()
   }
 
