@@ -1,5 +1,7 @@
 /** The face of the library: live lists and totals. Types only. */
+
 import type { RelatedWhere } from './bus/filter/related-where-type.ts'
+import type { PulledEvents } from './bus/mapped-pull.ts'
 import type { ModelTypeMap } from './catalog/model-catalog.ts'
 import type { TransactionInfo } from './changes/change.ts'
 import type { TransactionMetadata } from './changes/transaction-metadata.ts'
@@ -129,9 +131,9 @@ export interface LiveLists<Types extends ModelTypeMap, Metadata> {
     options?: TotalsOptions<Types[M]['row'], RelatedWhere<Types, M>, Sum, Min, Max>,
   ): AsyncIterableIterator<Totals<Types[M]['row'], Sum, Min, Max, Metadata>>
   /** `list` for the GraphQL layer: with what the viewer may see; untyped, and its rows are shared. */
-  subscribeList(request: KeptListRequest): AsyncIterableIterator<KeptListEvent>
+  subscribeList(request: KeptListRequest): PulledEvents<KeptListEvent>
   /** `totals` for the GraphQL layer. */
-  subscribeTotals(request: KeptTotalsRequest): AsyncIterableIterator<KeptTotalsEvent>
+  subscribeTotals(request: KeptTotalsRequest): PulledEvents<KeptTotalsEvent>
   /** What lists and totals have cost so far, and how many are open. */
   listCost(): KeptSetsCost
 }

@@ -177,11 +177,8 @@ class Lists {
         patchOf(before: ShownList, state) {
           const operations = listOperations(before.rows, state.shown.rows)
           if (operations.length === 0 && before.totalCount === state.shown.totalCount) return null
-          const { cursor, transaction, shown } = state
-          const { totalCount } = shown
-          const event: KeptListEvent = {
-            ...{ kind: 'patch', shown: { totalCount }, cursor, transaction, operations },
-          }
+          const { totalCount } = state.shown
+          const event: KeptListEvent = { ...state, kind: 'patch', shown: { totalCount }, operations }
           return { event, bytes: operations.reduce((sum, { row }) => sum + row.bytes, 0) }
         },
         async load(where, { findMany, summarize }): Promise<LoadedList> {

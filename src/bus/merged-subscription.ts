@@ -5,8 +5,8 @@
  */
 import { DONE, SerialIteration } from '../async-iteration.ts'
 import type { ChangePosition, TransactionInfo } from '../changes/change.ts'
-import { comparePositions, INDEX_AFTER_ALL, isCursor, parseCursor } from '../changes/cursor.ts'
-import { errorEntry, invariant, isRowcastError, RowcastError } from '../errors.ts'
+import { comparePositions, INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { invariant, isRowcastError, RowcastError } from '../errors.ts'
 import {
   AFTER_EARLIEST,
   type BusSubscription,
@@ -14,6 +14,7 @@ import {
   type DeliveryPull,
   type DeliveryReader,
 } from './bus.ts'
+import { compareCursors, endOf, type SourceEnd } from './merged-end.ts'
 import type { QueuedDelivery } from './pending-deliveries.ts'
 import { positionOf } from './subscriber.ts'
 
@@ -42,22 +43,19 @@ interface Source {
   head: Delivery | null
   /** The transaction that it has given the last change of. */
   endedIn: TransactionInfo | null
+  /** Whether it has been asked how it ended. */
+  isAsked: boolean
   /** How it has ended, once all that it had has been taken. */
-  end: End | null
-}
-
-/** The end of one. */
-interface End {
-  /** Null where it ended as it was asked to. */
-  readonly error: unknown
-  /** Where it goes on, as the error says. */
-  readonly cursor: string | null
-  /** Where the change stands that it could not be given: it goes on behind it. Null for every other end. */
-  readonly lacks: ChangePosition | null
+  end: SourceEnd | null
 }
 
 /** One consumer's merged subscription. */
-export class MergedSubscription extends SerialIteration<TransactionDeliveries> implements DeliveryReader {
+export class MergedSubscription
+  extends SerialIteration<TransactionDeliveries>
+  implements DeliveryReader, DeliveryPull<TransactionDeliveries>
+{
+  /** Whoever takes what is there in one go. */
+  reader: DeliveryReader | null = null
   readonly #sources: readonly Source[]
   readonly #changesMax: number
   readonly #bytesMax: number
@@ -68,7 +66,9 @@ export class MergedSubscription extends SerialIteration<TransactionDeliveries> i
   #current: TransactionInfo | null = null
   #lastCursor: string | null
   #wake: (() => void) | null = null
-  #isEnded = false
+  #isClosed = false
+  /** What ends it, once everything before that has been given. */
+  #due: SourceEnd | null = null
 
   /** `after`: where the subscriptions go on. */
   constructor(
@@ -82,7 +82,7 @@ export class MergedSubscription extends SerialIteration<TransactionDeliveries> i
     this.#sources = subscriptions.map((subscription) => {
       const { pull } = subscription
       invariant(pull !== undefined, 'A subscription of the bus gives what is there.')
-      return { subscription, pull, head: null, endedIn: null, end: null }
+      return { subscription, pull, head: null, endedIn: null, isAsked: false, end: null }
     })
     for (const { pull } of this.#sources) pull.reader = this
     this.#lastCursor = after ?? this.#sources[0]?.pull.bookmark?.() ?? null
@@ -92,36 +92,70 @@ export class MergedSubscription extends SerialIteration<TransactionDeliveries> i
   onReadable(): void {
     this.#wake?.()
     this.#wake = null
+    this.reader?.onReadable()
+  }
+
+  get pull(): this {
+    return this
+  }
+
+  get isEnded(): boolean {
+    return this.#isClosed || this.#due !== null
+  }
+
+  take(): TransactionDeliveries | undefined {
+    if (this.isEnded) return undefined
+    const part = this.#step() ?? this.#rest()
+    // Each is heard of by itself, and then it is looked at again.
+    if (part === null && this.#due === null)
+      for (const source of this.#unheard()) void this.#hear(source).then(() => this.onReadable())
+    return part ?? undefined
+  }
+
+  /** Those that have given all they had. */
+  #unheard(): readonly Source[] {
+    return this.#sources.filter(({ head, pull, end, isAsked }) => {
+      return head === null && pull.isEnded && end === null && !isAsked
+    })
+  }
+
+  async #hear(source: Source): Promise<void> {
+    source.isAsked = true
+    source.end = await endOf(source.subscription)
+  }
+
+  /** Where something has ended them: what stands before that, and then it is due. */
+  #rest(): TransactionDeliveries | null {
+    const end = this.#dueEnd()
+    if (end === null) return null
+    const rest = end.lacks === null ? null : this.#give(false)
+    if (rest === null) this.#due = end
+    return rest
   }
 
   protected async following(): Promise<IteratorResult<TransactionDeliveries>> {
     for (;;) {
-      if (this.#isEnded) return DONE
+      if (this.#isClosed) return DONE
+      if (this.#due !== null) return this.#endWith(this.#due)
       const readable = new Promise<void>((resolve) => {
         this.#wake = resolve
       })
       const part = this.#step()
       if (part !== null) return { done: false, value: part }
-      const unheard = this.#sources.find(
-        ({ head, pull, end }) => head === null && pull.isEnded && end === null,
-      )
+      const [unheard] = this.#unheard()
       if (unheard !== undefined) {
-        unheard.end = await endOf(unheard.subscription)
+        await this.#hear(unheard)
         continue
       }
-      const end = this.#dueEnd()
-      if (end === null) {
-        await readable
-        continue
-      }
-      const rest = end.lacks === null ? null : this.#give(false)
-      return rest === null ? this.#endWith(end) : { done: false, value: rest }
+      const rest = this.#rest()
+      if (rest !== null) return { done: false, value: rest }
+      if (this.#due === null) await readable
     }
   }
 
   /** One that lacks a change ends them behind all that stands before it; any other ends them at once. */
-  #dueEnd(): End | null {
-    let due: End | null = null
+  #dueEnd(): SourceEnd | null {
+    let due: SourceEnd | null = null
     for (const { end } of this.#sources) {
       if (end === null) continue
       if (end.lacks === null) return end
@@ -199,7 +233,7 @@ export class MergedSubscription extends SerialIteration<TransactionDeliveries> i
   }
 
   /** One ends, and the others with it. What they have and was not given comes after the cursor. */
-  async #endWith({ error, lacks }: End): Promise<IteratorResult<TransactionDeliveries>> {
+  async #endWith({ error, lacks }: SourceEnd): Promise<IteratorResult<TransactionDeliveries>> {
     const thrown = isRowcastError(error) && lacks === null ? this.#withOwnCursor(error) : error
     await this.#close()
     if (thrown !== null) throw thrown
@@ -234,38 +268,12 @@ export class MergedSubscription extends SerialIteration<TransactionDeliveries> i
   }
 
   async #close(): Promise<void> {
-    this.#isEnded = true
+    this.#isClosed = true
     this.#open = []
     for (const { pull } of this.#sources) pull.reader = null
     await Promise.all(this.#sources.map(({ subscription }) => subscription.return()))
     this.onReadable()
   }
-}
-
-/** How one that has nothing left has ended. */
-async function endOf(subscription: BusSubscription): Promise<End> {
-  try {
-    await subscription.next()
-    return { error: null, cursor: null, lacks: null }
-  } catch (error) {
-    const found = isRowcastError(error) ? error.details['cursor'] : undefined
-    const cursor = typeof found === 'string' && isCursor(found) ? found : null
-    return {
-      error,
-      cursor,
-      lacks: cursor !== null && isOfChange(error) ? parseCursor(cursor).position : null,
-    }
-  }
-}
-
-/** Whether its cursor is that of the change which could not be given. */
-function isOfChange(error: unknown): boolean {
-  if (!isRowcastError(error)) return false
-  return error.code === 'FILTER_UNANSWERABLE' || errorEntry(error.code).clientGoesOn === 'next'
-}
-
-function compareCursors(a: string, b: string): number {
-  return comparePositions(parseCursor(a).position, parseCursor(b).position)
 }
 
 /** Opens them all, or none. They begin at one position: nothing is published in between. */

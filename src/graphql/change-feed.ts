@@ -2,9 +2,11 @@
  * Stage 7, graphql. What GraphQL needs of a running rowcast: which models there are, which are live, and a
  * subscription to one of them.
  */
+
 import type { BusSubscription, SubscriptionRequest } from '../bus/bus.ts'
 import type { ExplainRequest } from '../bus/explain-delivery.ts'
 import type { Explanation } from '../bus/explanation.ts'
+import type { PulledEvents } from '../bus/mapped-pull.ts'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { RowcastError } from '../errors.ts'
 import type {
@@ -33,9 +35,9 @@ export interface ChangeFeed {
   /** The same for a policy or a filter that asks other rows; POLICY_FAILED or BAD_FILTER where this is absent. @throws POLICY_FAILED, BAD_FILTER */
   subscribeRelated?(request: RelatedRowsRequest): EventSubscription
   /** A live list; FIRST_ROWS_REFUSED where this is absent. @throws BAD_FILTER, FIRST_ROWS_REFUSED, LIST_TOO_COSTLY */
-  subscribeList?(request: KeptListRequest): AsyncIterableIterator<KeptListEvent>
+  subscribeList?(request: KeptListRequest): PulledEvents<KeptListEvent>
   /** Live totals; FIRST_ROWS_REFUSED where this is absent. @throws as `subscribeList` */
-  subscribeTotals?(request: KeptTotalsRequest): AsyncIterableIterator<KeptTotalsEvent>
+  subscribeTotals?(request: KeptTotalsRequest): PulledEvents<KeptTotalsEvent>
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Rejects with NO_STREAM_YET
    * at a deadline. Of several databases one is named.

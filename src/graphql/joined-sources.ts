@@ -2,7 +2,9 @@
  * Stage 7, graphql. Several databases behind one schema: each model has the feed and the Prisma Client of its own. Nothing is shared
  * among them but the schema: no transaction, no order, no cursor.
  */
+
 import type { Explanation } from '../bus/explanation.ts'
+import type { PulledEvents } from '../bus/mapped-pull.ts'
 import { joinCatalogs, sharedName } from '../catalog/joined-catalog.ts'
 import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { delegateName, prismaNameOf } from '../catalog/prisma-omit.ts'
@@ -132,13 +134,13 @@ class JoinedFeed implements ChangeFeed {
     throw followsNoRelations(request.model)
   }
 
-  subscribeList(request: KeptListRequest): AsyncIterableIterator<KeptListEvent> {
+  subscribeList(request: KeptListRequest): PulledEvents<KeptListEvent> {
     const feed = this.#of(request.model)
     if (feed.subscribeList !== undefined) return feed.subscribeList(request)
     throw new RowcastError('FIRST_ROWS_REFUSED', `There are no live lists of ${request.model}.`)
   }
 
-  subscribeTotals(request: KeptTotalsRequest): AsyncIterableIterator<KeptTotalsEvent> {
+  subscribeTotals(request: KeptTotalsRequest): PulledEvents<KeptTotalsEvent> {
     const feed = this.#of(request.model)
     if (feed.subscribeTotals !== undefined) return feed.subscribeTotals(request)
     throw new RowcastError('FIRST_ROWS_REFUSED', `There are no live totals of ${request.model}.`)

@@ -14,6 +14,8 @@ export class KeptAudience<Shown, Event> {
   readonly #subscriptions = new Set<KeptSubscription<Event>>()
   readonly #ahead = new Map<KeptSubscription<Event>, KeptState<Shown>>()
   readonly #awaiting = new Set<KeptSubscription<Event>>()
+  /** The whole as it was given: one object for all who get the same. */
+  readonly #wholes = new WeakMap<KeptState<Shown>, Event>()
 
   constructor(parts: Parts<Shown, Event>) {
     this.#parts = parts
@@ -55,7 +57,11 @@ export class KeptAudience<Shown, Event> {
     if (current === shown) this.#ahead.delete(subscription)
     else this.#ahead.set(subscription, current)
     this.#parts.counters.snapshots += 1
-    return this.#parts.snapshotOf(current)
+    const known = this.#wholes.get(current)
+    if (known !== undefined) return known
+    const whole = this.#parts.snapshotOf(current)
+    this.#wholes.set(current, whole)
+    return whole
   }
 
   /** Gives the whole to those who wait for it, where it is known. */

@@ -25,6 +25,8 @@ export interface KeptState<Shown> {
   readonly cursor: string
   /** The last transaction that had a part in it; null where none has come yet, or only the database knows which had. */
   readonly transaction: TransactionInfo | null
+  /** Both in the shape that fields of transactions take. */
+  readonly change: { readonly cursor: string; readonly transaction: TransactionInfo | null }
 }
 
 /** What has been read. */

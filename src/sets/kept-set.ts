@@ -95,7 +95,8 @@ export class KeptSet<Loaded, Shown, Event> {
   }
 
   #stateAt(cursor: string): KeptState<Shown> {
-    return { shown: this.#parts.view.shown(), cursor, transaction: this.#transaction }
+    const transaction = this.#transaction
+    return { shown: this.#parts.view.shown(), cursor, transaction, change: { cursor, transaction } }
   }
 
   #serve(): void {

@@ -3,6 +3,7 @@
  * steps on the way: nothing is lost, and nothing grows.
  */
 import { DONE, SerialIteration } from '../async-iteration.ts'
+import type { DeliveryPull, DeliveryReader } from '../bus/bus.ts'
 import { onAborted } from '../wire/shared-listener.ts'
 import type { KeptPatch, PatchHolder, UntakenPatches } from './untaken-patches.ts'
 
@@ -17,7 +18,11 @@ export interface KeptHome<Event> {
   readonly untaken: UntakenPatches
 }
 
-export class KeptSubscription<Event> extends SerialIteration<Event> implements PatchHolder {
+export class KeptSubscription<Event>
+  extends SerialIteration<Event>
+  implements PatchHolder, DeliveryPull<Event>
+{
+  reader: DeliveryReader | null = null
   readonly #home: KeptHome<Event>
   #waiting: KeptPatch<Event>[] = []
   /** What was given to whoever waited for it. */
@@ -25,12 +30,29 @@ export class KeptSubscription<Event> extends SerialIteration<Event> implements P
   /** What comes next is the whole. */
   #needsWhole = true
   #end: { readonly error: unknown } | 'normal' | null = null
-  #wake: () => void = () => {}
+  #wakeReader: () => void = () => {}
   #forgetSignal = (): void => {}
 
   constructor(home: KeptHome<Event>) {
     super()
     this.#home = home
+  }
+
+  get pull(): this {
+    return this
+  }
+
+  get isEnded(): boolean {
+    return this.#end !== null
+  }
+
+  take(): Event | undefined {
+    return this.#take() ?? undefined
+  }
+
+  #wake(): void {
+    this.#wakeReader()
+    this.reader?.onReadable()
   }
 
   /** The signal ends it. */
@@ -95,7 +117,7 @@ export class KeptSubscription<Event> extends SerialIteration<Event> implements P
         throw error
       }
       await new Promise<void>((resolve) => {
-        this.#wake = resolve
+        this.#wakeReader = resolve
       })
     }
   }

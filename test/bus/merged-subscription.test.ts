@@ -39,6 +39,8 @@ const consumer = fc.record({
   from: fc.nat(12),
   /** How many parts it takes in a turn; the slow ones are read to from the log. */
   pace: fc.constantFrom(0.3, 1, 100),
+  /** Whether it takes what is there, as a server's sockets do, and asks for the end only. */
+  isPulling: fc.boolean(),
 })
 type Wanted = typeof consumer extends fc.Arbitrary<infer Value> ? Value : never
 const step = fc.oneof(
@@ -49,6 +51,19 @@ const step = fc.oneof(
   /** Models whose subscriptions end, each with the cursor that the bus says. */
   { weight: 1, arbitrary: fc.record({ held: fc.subarray([...NAMES], { minLength: 1 }) }) },
 )
+
+/** The next part, or the end, for whoever takes what is there. */
+async function nextByPull(merged: MergedSubscription): Promise<IteratorResult<TransactionDeliveries>> {
+  for (;;) {
+    const readable = new Promise<void>((resolve) => {
+      merged.reader = { onReadable: resolve }
+    })
+    const value = merged.take()
+    if (value !== undefined) return { done: false, value }
+    if (merged.isEnded) return merged.next()
+    await readable
+  }
+}
 
 /** One who subscribed, and goes on after the cursor where it was ended. */
 class Consumer {
@@ -81,7 +96,8 @@ class Consumer {
       }
       credit -= 1
       try {
-        const { value, done } = await this.#merged.next()
+        const { isPulling } = this.wanted
+        const { value, done } = await (isPulling ? nextByPull(this.#merged) : this.#merged.next())
         if (done === true) return
         this.got.push(value)
       } catch (error) {
@@ -256,50 +272,56 @@ it('ends with the cursor of how far its models were, where nothing that came is 
   await expect(asked).rejects.toMatchObject({ code: 'SERVER_STOPPING', details: { cursor: passed } })
 })
 
-it('goes on behind a change that one of its models could not be given, and gives what stands before it', async () => {
-  const { bus, publish } = openBus()
-  const merged = mergeDeliveries(['User', 'Post'], (model) => bus.subscribe({ model }), undefined)
-  const [start] = publish(10, true, 'Post')
-  const [, post, user, later] = publish(20, true, 'Post', 'Post', 'User', 'Post')
-  publish(30, true, 'Post')
-  const lacking = new RowcastError('FILTER_UNANSWERABLE', 'It needs more.', {
-    details: { model: 'User', cursor: user?.cursor ?? null },
-  })
-  // As if the filter could not be answered for it: nothing of User was given.
-  const one = mergeDeliveries(
-    ['User', 'Post'],
-    (model) => {
-      const subscription = bus.subscribe({ model, after: start?.cursor })
-      if (model === 'User') {
-        void subscription.return()
-        const ended = bus.subscribe({ model: 'Tag' })
-        bus.close(lacking, 'Tag')
-        return ended
-      }
-      return subscription
-    },
-    start?.cursor,
-  )
-  const before = await one.next()
-  expect(before.value?.deliveries.map(({ change }: { change: AnyChange }) => change.cursor).at(-1)).toBe(
-    post?.cursor,
-  )
-  expect(before.value?.isLast).toBe(false)
-  await expect(one.next()).rejects.toMatchObject({
-    code: 'FILTER_UNANSWERABLE',
-    details: { cursor: user?.cursor },
-  })
-  expect(await one.next()).toEqual({ done: true, value: undefined })
-  const rest = mergeDeliveries(
-    ['User', 'Post'],
-    (model) => bus.subscribe({ model, after: user?.cursor }),
-    user?.cursor,
-  )
-  expect(
-    (await rest.next()).value?.deliveries.map(({ change }: { change: AnyChange }) => change.cursor),
-  ).toEqual([later?.cursor])
-  await Promise.all([rest.return(), merged.return()])
-})
+it.each([
+  ['asks for one after the other', (merged: MergedSubscription) => merged.next()],
+  ['takes what is there', nextByPull],
+])(
+  'goes on behind a change that one of its models could not be given, and gives what stands before it, to who %s',
+  async (_, next) => {
+    const { bus, publish } = openBus()
+    const merged = mergeDeliveries(['User', 'Post'], (model) => bus.subscribe({ model }), undefined)
+    const [start] = publish(10, true, 'Post')
+    const [, post, user, later] = publish(20, true, 'Post', 'Post', 'User', 'Post')
+    publish(30, true, 'Post')
+    const lacking = new RowcastError('FILTER_UNANSWERABLE', 'It needs more.', {
+      details: { model: 'User', cursor: user?.cursor ?? null },
+    })
+    // As if the filter could not be answered for it: nothing of User was given.
+    const one = mergeDeliveries(
+      ['User', 'Post'],
+      (model) => {
+        const subscription = bus.subscribe({ model, after: start?.cursor })
+        if (model === 'User') {
+          void subscription.return()
+          const ended = bus.subscribe({ model: 'Tag' })
+          bus.close(lacking, 'Tag')
+          return ended
+        }
+        return subscription
+      },
+      start?.cursor,
+    )
+    const before = await next(one)
+    expect(before.value?.deliveries.map(({ change }: { change: AnyChange }) => change.cursor).at(-1)).toBe(
+      post?.cursor,
+    )
+    expect(before.value?.isLast).toBe(false)
+    await expect(next(one)).rejects.toMatchObject({
+      code: 'FILTER_UNANSWERABLE',
+      details: { cursor: user?.cursor },
+    })
+    expect(await next(one)).toEqual({ done: true, value: undefined })
+    const rest = mergeDeliveries(
+      ['User', 'Post'],
+      (model) => bus.subscribe({ model, after: user?.cursor }),
+      user?.cursor,
+    )
+    expect(
+      (await next(rest)).value?.deliveries.map(({ change }: { change: AnyChange }) => change.cursor),
+    ).toEqual([later?.cursor])
+    await Promise.all([rest.return(), merged.return()])
+  },
+)
 
 it('does not pass over the change that one lacks where another end comes first', async () => {
   const { bus, publish } = openBus()

@@ -37,7 +37,7 @@ import {
   openSubscription,
   type SubscriptionArguments,
 } from './open-subscription.ts'
-import type { SubscribedModel } from './subscription-scope.ts'
+import { audienceOfModels, type SubscribedModel } from './subscription-scope.ts'
 
 /** The field of one model. */
 export function changeField(subscribed: SubscribedModel, description?: string | undefined): FieldDefinition {
@@ -114,7 +114,8 @@ function subscribe(
         : undefined,
       account: accountOf(context),
     })
-    setAudience(deliveries, rights === undefined ? audience(asked, context, info) : null)
+    const shown = shownModels(asked, info)
+    setAudience(deliveries, rights === undefined ? audienceOfModels(scope, shown, context) : null)
     return deliveries
   }
   const begin = (rights?: Rights) =>
@@ -192,15 +193,6 @@ async function rightsOf(
       )
     },
   }
-}
-
-/** Whose results the subscription gives; null where that is not known. */
-function audience(asked: AskedSubscription, context: object, info: GraphQLResolveInfo): string | null {
-  const { scope } = asked.subscribed
-  const shareBy = scope.shareBy(context)
-  const seen = scope.policies.audience(context, shownModels(asked, info))
-  const metadata = scope.metadata?.audience(context) ?? ''
-  return shareBy === null || seen === null ? null : `${shareBy}\n${metadata}\n${seen}`
 }
 
 const SOURCE_ARGUMENT: Readonly<Record<string, ArgumentDefinition>> = {

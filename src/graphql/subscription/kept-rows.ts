@@ -1,9 +1,11 @@
 /** Stage 7, graphql. What live lists and totals have in common: who is let in, and which rows are kept for whom. */
 import type { GraphQLResolveInfo } from 'graphql'
 import { MappedIteration } from '../../async-iteration.ts'
-import type { TransactionInfo } from '../../changes/change.ts'
+import type { DeliveryPull } from '../../bus/bus.ts'
+import type { PulledEvents } from '../../bus/mapped-pull.ts'
 import type { KeptState } from '../../sets/kept-parts.ts'
 import type { KeptRequest } from '../../sets/kept-request.ts'
+import { setAudience } from '../audience.ts'
 import { accountOf } from '../bus-account.ts'
 import { graphqlError, toSubscriptionError } from '../graphql-errors.ts'
 import { valuesOf } from '../graphql-version.ts'
@@ -15,7 +17,7 @@ import type { ArgumentDefinition, FieldDefinitions } from '../type-definition.ts
 import { parseFilterArguments } from '../where/filter-arguments.ts'
 import { relatedModels } from '../where/related-rules.ts'
 import { withPrismaNames } from '../where/where-names.ts'
-import type { SubscribedModel } from './subscription-scope.ts'
+import { audienceOfModels, type SubscribedModel } from './subscription-scope.ts'
 
 /** Arguments of both. */
 export interface KeptArguments {
@@ -35,13 +37,13 @@ export function everyAndAfter(whole: string): Readonly<Record<'every' | 'after',
   }
 }
 
-/** @throws FORBIDDEN, POLICY_FAILED, GRAPHQL_BAD_ARGUMENT */
+/** @returns whose results the subscription gives @throws FORBIDDEN, POLICY_FAILED, GRAPHQL_BAD_ARGUMENT */
 export async function letIn(
   { scope, model, names }: SubscribedModel,
   { where }: KeptArguments,
   context: object,
   info: GraphQLResolveInfo,
-): Promise<void> {
+): Promise<string | null> {
   const { policies, metadata, feed, modelOf } = scope
   const asked = [
     model.name,
@@ -55,6 +57,7 @@ export async function letIn(
     if (await policies.maySubscribe(context, name)) continue
     throw graphqlError('FORBIDDEN', `You may not subscribe to changes of ${name}.`)
   }
+  return audienceOfModels(scope, shown, context)
 }
 
 /** Rows that are asked for, by whom: as a query reads them, and as they are kept. */
@@ -81,19 +84,17 @@ export function keptRowsOf(
   return { query, kept: { model: model.name, conditions, filter, every: every ?? undefined, account } }
 }
 
-/** What is kept, in the shape that fields of transactions take. */
-export type ShownKept<Event> = Event & {
-  readonly change: { readonly cursor: string; readonly transaction: TransactionInfo | null }
-}
+const asItIs = <Event>(event: Event): Event => event
 
-/** As clients may have it: an error that ends it reaches them with code and hint where it may. */
-export class KeptEvents<Event extends KeptState<unknown>> extends MappedIteration<Event, ShownKept<Event>> {
-  constructor(from: AsyncIterableIterator<Event>) {
-    const withChange = (event: Event): ShownKept<Event> => {
-      const { cursor, transaction } = event
-      return { ...event, change: { cursor, transaction } }
-    }
-    super(from, withChange, toSubscriptionError)
+/** As clients may have it: an error that ends it reaches them with code and hint where it may. Each event is one object for all who get it. */
+export class KeptEvents<Event> extends MappedIteration<Event, Event> implements PulledEvents<Event> {
+  readonly pull: DeliveryPull<Event> | undefined
+
+  /** @param audience whose results it gives */
+  constructor(from: PulledEvents<Event>, audience: string | null) {
+    super(from, asItIs, toSubscriptionError)
+    setAudience(this, audience)
+    this.pull = from.pull
   }
 }
 

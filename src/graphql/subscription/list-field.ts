@@ -42,9 +42,9 @@ export function listField(subscribed: SubscribedModel): FieldDefinition {
     },
     async subscribe(_root, args: ListFieldArguments, context, info) {
       checkContext(context)
-      await letIn(subscribed, args, context, info)
+      const audience = await letIn(subscribed, args, context, info)
       checkListFields(scope.policies, context, info, model.name)
-      return onceLive(scope.feed, model.name, () => open(subscribed, args, context, info))
+      return onceLive(scope.feed, model.name, () => open(subscribed, args, context, { info, audience }))
     },
     resolve: (event: unknown) => event,
   }
@@ -54,7 +54,7 @@ function open(
   subscribed: SubscribedModel,
   args: ListFieldArguments,
   context: object,
-  info: GraphQLResolveInfo,
+  { info, audience }: { readonly info: GraphQLResolveInfo; readonly audience: string | null },
 ): KeptEvents<KeptListEvent> {
   const { scope, model, omit } = subscribed
   const { feed, policies } = scope
@@ -72,6 +72,7 @@ function open(
         // Counting is not free.
         isCounted: fieldsUnder(info, info.fieldNodes).some(({ name }) => name.value === 'totalCount'),
       }),
+      audience,
     )
   } catch (error) {
     throw toSubscriptionError(error)

@@ -16,7 +16,7 @@ import type {
 } from '../type-definition.ts'
 import { GUARDED_FIELD } from './change-types.ts'
 import { toImage, withoutUnreadable } from './image-rows.ts'
-import { POSITION_FIELDS, type ShownKept } from './kept-rows.ts'
+import { POSITION_FIELDS } from './kept-rows.ts'
 import { keyType } from './key-type.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
 import { transactionType } from './transaction-types.ts'
@@ -39,11 +39,9 @@ const KIND: EnumDefinition = {
   },
 }
 
-type ListEvent = ShownKept<KeptListEvent>
-
 /** One operation, with the event that it is of. */
 interface EventOperation extends ListOperation {
-  readonly event: ListEvent
+  readonly event: KeptListEvent
 }
 
 /** `PostList`, first, and what is under it. */
@@ -54,7 +52,7 @@ export function listTypes(subscribed: SubscribedModel): readonly TypeDefinition[
     kind: 'interface',
     name: names.list,
     description: `A list of ${model.name}, whole or what has changed of it.`,
-    resolveType: ({ kind }: ListEvent) => (kind === 'snapshot' ? names.listSnapshot : names.listPatch),
+    resolveType: ({ kind }: KeptListEvent) => (kind === 'snapshot' ? names.listSnapshot : names.listPatch),
     fields: commonFields(),
   }
   return [
@@ -73,7 +71,7 @@ function commonFields(): FieldDefinitions {
     totalCount: {
       type: 'Int!',
       description: 'How many rows there are, in the list and behind it.',
-      resolve: ({ shown }: ListEvent) => shown.totalCount ?? 0,
+      resolve: ({ shown }: KeptListEvent) => shown.totalCount ?? 0,
     },
     ...POSITION_FIELDS,
   }
@@ -92,7 +90,7 @@ function snapshotType(subscribed: SubscribedModel): ObjectDefinition {
         type: `[${rowType}!]!`,
         description: 'The rows, in order.',
         extensions: { [GUARDED_FIELD]: true },
-        resolve: (event: ListEvent, _args, context, info) =>
+        resolve: (event: KeptListEvent, _args, context, info) =>
           event.kind === 'snapshot'
             ? slicedList(event.shown.rows, ({ row }) => show(event, row, context, info))
             : [],
@@ -111,7 +109,7 @@ function patchType({ model, names }: SubscribedModel): ObjectDefinition {
       operations: {
         type: `[${names.listOperation}!]!`,
         description: 'To be applied one after the other; none where only the number of rows differs.',
-        resolve: (event: ListEvent) =>
+        resolve: (event: KeptListEvent) =>
           event.kind === 'patch' ? event.operations.map((operation) => ({ ...operation, event })) : [],
       },
     },
@@ -155,7 +153,7 @@ function operationType(subscribed: SubscribedModel): ObjectDefinition {
 
 /** Shows a row of the list: a copy, since all who have the list share it. */
 function rowResolver({ scope: { policies, completeImage }, model }: SubscribedModel) {
-  return ({ transaction }: ListEvent, row: AnyRow, context: object, info: GraphQLResolveInfo) => {
+  return ({ transaction }: KeptListEvent, row: AnyRow, context: object, info: GraphQLResolveInfo) => {
     const { hidden } = policies.view(context, model.name)
     const image = toImage(model.name, ownCopy(row) as AnyRow, { hidden, transaction })
     return completeImage === undefined ? image : completeImage(image, getNamedType(info.returnType), context)

@@ -72,3 +72,17 @@ export function subscribedModel(
   const fields = visibleFields(model, omitted)
   return { scope, model, names, rowType: rowType ?? names.type, omit: omitted, fields }
 }
+
+/**
+ * Whose results a subscription gives that can show these models, whose policies were asked for the context; null where that is not
+ * known, or nobody shares them.
+ */
+export function audienceOfModels(
+  { shareBy, policies, metadata }: SubscriptionScope,
+  shown: Iterable<string>,
+  context: object,
+): string | null {
+  const own = shareBy(context)
+  const seen = policies.audience(context, shown)
+  return own === null || seen === null ? null : `${own}\n${metadata?.audience(context) ?? ''}\n${seen}`
+}

@@ -29,14 +29,16 @@ export function totalsField(subscribed: SubscribedModel): FieldDefinition {
     },
     async subscribe(_root, args: KeptArguments, context, info) {
       checkContext(context)
-      await letIn(subscribed, args, context, info)
+      const audience = await letIn(subscribed, args, context, info)
       const fields = selectedTotals(all, info)
       for (const part of TOTAL_PARTS)
         scope.policies.checkVisible(context, {
           model: model.name,
           fields: fields[part].map(({ name }) => name),
         })
-      return onceLive(scope.feed, model.name, () => open(subscribed, args, context, { info, fields }))
+      return onceLive(scope.feed, model.name, () =>
+        open(subscribed, args, context, { info, fields, audience }),
+      )
     },
     resolve: (event: unknown) => event,
   }
@@ -55,11 +57,17 @@ function selectedTotals(all: Readonly<Record<TotalPart, readonly TotalField[]>>,
   return { sum: selected('sum'), min: selected('min'), max: selected('max') }
 }
 
+interface OpenedTotals {
+  readonly info: GraphQLResolveInfo
+  readonly fields: SelectedTotals
+  readonly audience: string | null
+}
+
 function open(
   subscribed: SubscribedModel,
   args: KeptArguments,
   context: object,
-  { info, fields }: { readonly info: GraphQLResolveInfo; readonly fields: SelectedTotals },
+  { info, fields, audience }: OpenedTotals,
 ): KeptEvents<KeptTotalsEvent> {
   const { feed } = subscribed.scope
   checkIsLive(subscribed)
@@ -67,7 +75,7 @@ function open(
     if (feed.subscribeTotals === undefined)
       throw new RowcastError('FIRST_ROWS_REFUSED', 'This server has no live totals.')
     const { kept } = keptRowsOf(subscribed, args, context, info)
-    return new KeptEvents(feed.subscribeTotals({ ...kept, fields }))
+    return new KeptEvents(feed.subscribeTotals({ ...kept, fields }), audience)
   } catch (error) {
     throw toSubscriptionError(error)
   }

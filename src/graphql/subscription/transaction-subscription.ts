@@ -1,6 +1,7 @@
 /** Stage 7, graphql. A subscription to whole transactions, as clients may have it. */
 import { MappedIteration } from '../../async-iteration.ts'
-import type { Delivery } from '../../bus/bus.ts'
+import type { Delivery, DeliveryPull } from '../../bus/bus.ts'
+import { MappedPull, type PulledEvents } from '../../bus/mapped-pull.ts'
 import type { MergedSubscription, TransactionDeliveries } from '../../bus/merged-subscription.ts'
 import type { AnyChange } from '../../changes/change.ts'
 import { toSubscriptionError } from '../graphql-errors.ts'
@@ -12,10 +13,20 @@ export interface CommittedPart extends TransactionDeliveries {
 }
 
 /** The parts; an error that ends them reaches the client with code and hint where it may. */
-export class TransactionSubscription extends MappedIteration<TransactionDeliveries, CommittedPart> {
+export class TransactionSubscription
+  extends MappedIteration<TransactionDeliveries, CommittedPart>
+  implements PulledEvents<CommittedPart>
+{
+  readonly pull: DeliveryPull<CommittedPart>
+
   constructor(from: MergedSubscription) {
-    super(from, (part) => ({ ...part, change: lastOf(part.deliveries) }), toSubscriptionError)
+    super(from, committedPart, toSubscriptionError)
+    this.pull = new MappedPull(from.pull, committedPart)
   }
+}
+
+function committedPart(part: TransactionDeliveries): CommittedPart {
+  return { ...part, change: lastOf(part.deliveries) }
 }
 
 function lastOf(deliveries: readonly Delivery[]): AnyChange {

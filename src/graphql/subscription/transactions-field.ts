@@ -5,6 +5,7 @@ import { badFilter } from '../../bus/filter/bad-filter.ts'
 import { asksRelatedRows, type ChangeFilterInput } from '../../bus/filter/change-filter.ts'
 import { mergeDeliveries, type PartBounds } from '../../bus/merged-subscription.ts'
 import { parseCursor } from '../../changes/cursor.ts'
+import { setAudience } from '../audience.ts'
 import { accountOf } from '../bus-account.ts'
 import { checkContext } from '../check-context.ts'
 import type { EventAction } from '../event-action.ts'
@@ -19,7 +20,7 @@ import type { FieldDefinition } from '../type-definition.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
 import { onceLive } from './once-live.ts'
 import { AFTER_ARGUMENT, checkActions, checkIsLive } from './open-subscription.ts'
-import type { SubscribedModel, SubscriptionScope } from './subscription-scope.ts'
+import { audienceOfModels, type SubscribedModel, type SubscriptionScope } from './subscription-scope.ts'
 import { TransactionSubscription } from './transaction-subscription.ts'
 
 /** A part is one result. As text it can be several times as long as its rows are, and a result that is too long takes all of the part with it. */
@@ -66,8 +67,12 @@ export function transactionsField(
       checkContext(context)
       const wanted = wantedOf(models, of)
       const cursor = lastEventIdOf(context) ?? after ?? undefined
-      await letIn(scope, wanted, context, info)
-      const open = () => begin(scope, wanted, { cursor, context, info })
+      const audience = await letIn(scope, wanted, context, info)
+      const open = () => {
+        const parts = begin(scope, wanted, { cursor, context, info })
+        setAudience(parts, audience)
+        return parts
+      }
       if (cursor !== undefined) return open()
       const [first, ...others] = wanted.map(({ subscribed }) => subscribed.model.name)
       // Each waits for its own; what is opened last is opened when all are live.
@@ -100,11 +105,12 @@ function wantedOf(models: readonly SubscribedModel[], of: ChangesArguments['of']
  * @throws FORBIDDEN, FIELD_HIDDEN, POLICY_FAILED
  */
 async function letIn(
-  { policies, metadata, modelOf }: SubscriptionScope,
+  scope: SubscriptionScope,
   wanted: readonly Wanted[],
   context: object,
   info: GraphQLResolveInfo,
-): Promise<void> {
+): Promise<string | null> {
+  const { policies, metadata, modelOf } = scope
   const asked = wanted.map(({ subscribed }) => subscribed.model.name)
   const shown = [...selectedModels(info, modelOf), ...asked]
   refuseDependent(policies, shown, 'Subscribe to the changes of each model.')
@@ -118,6 +124,7 @@ async function letIn(
     [names.change, ...Object.values(names.byAction)].map((type) => [type, model.name] as const),
   )
   checkSelectedChanges(policies, context, info, new Map(modelsOfTypes))
+  return audienceOfModels(scope, shown, context)
 }
 
 /** Begins them all, at one position. @throws what keeps one from beginning, as clients may see it */

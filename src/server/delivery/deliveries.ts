@@ -69,9 +69,10 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     if (!(Symbol.asyncIterator in events)) return events
     const source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull<unknown> | undefined } =
       events[Symbol.asyncIterator]()
-    const isChanges = source.pull !== undefined
+    // What is rowcast's own.
+    const isOwn = source.pull !== undefined
     try {
-      const group = groups.join(args, isChanges ? audienceOf(events) : null, isChanges)
+      const group = groups.join(args, isOwn ? audienceOf(events) : null, isOwn)
       return new ResultStream({ source, group, args, turns, onDelivered })
     } catch (error) {
       // Variables may be nested more deeply than a text can be made of: nobody else would end the source.

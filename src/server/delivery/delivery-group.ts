@@ -4,16 +4,14 @@
  */
 import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 'graphql'
 import type { Delivery } from '../../bus/bus.ts'
-import type { Transition } from '../../bus/filter/judge-change.ts'
-import { rowBytesOf } from '../../bus/match.ts'
-import type { AnyChange } from '../../changes/change.ts'
 import type { Guard } from '../../guard.ts'
-import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
 import { cursorOf, payloadTooLarge, undeliverable } from '../errors/delivery-failure.ts'
 import { type CompiledOperation, compileOperation } from '../execution/compile-operation.ts'
 import { operationKey } from '../execution/operation-shape.ts'
 import { hasLongerTexts } from './bounded-json.ts'
+import { type Kept, KeptResults } from './kept-results.ts'
 import { type DeliveryResult, FailedResult, formatResult, ResultText } from './result-text.ts'
+import { identityOf, isWhole, rowBytesOfEvent } from './shared-event.ts'
 
 /** A group, as its members use it. */
 export interface DeliveryGroup {
@@ -30,17 +28,12 @@ export interface DeliveryGroup {
 export interface DeliveryGroups {
   /**
    * Joins the group of those with the same operation, variables and audience; null as audience is one alone.
-   * @param isChanges whether its source gives deliveries of changes, of which each is one object for all
+   * @param isOwn whether its source is rowcast's own: what it gives is known by its identity, and is looked at only
    */
-  join(args: ExecutionArgs, audience: string | null, isChanges: boolean): DeliveryGroup
+  join(args: ExecutionArgs, audience: string | null, isOwn: boolean): DeliveryGroup
   /** Groups of at least one member, those alone not counted. */
   readonly size: number
 }
-
-/** What a result that is kept takes beside its text and the images of its change: objects, and what finds it. */
-const RESULT_BYTES = 1024
-/** Its text is there as characters and as bytes. */
-const TEXT_FACTOR = 2
 
 /** What groups need. */
 export interface DeliveryGroupsOptions {
@@ -65,8 +58,8 @@ export function createDeliveryGroups(options: DeliveryGroupsOptions): DeliveryGr
     get size() {
       return groups.size
     },
-    join(args, audience, isChanges) {
-      const executor = () => new Executor(options, isChanges && args.fieldResolver == null)
+    join(args, audience, isOwn) {
+      const executor = () => new Executor(options, isOwn && args.fieldResolver == null)
       const { document, operationName, variableValues } = args
       const key = audience === null ? null : operationKey(document, operationName, variableValues)
       if (key === null) return createLoneGroup(executor())
@@ -86,7 +79,7 @@ function createLoneGroup(executor: Executor): DeliveryGroup {
 /** Executes one operation: compiled where that is possible. */
 class Executor {
   readonly #mask: (error: unknown) => GraphQLError
-  /** Resolvers of other sources than changes may do more than look, and what is given up is done twice. */
+  /** Resolvers of the application's own sources may do more than look, and what is given up is done twice. */
   readonly #mayCompile: boolean
   readonly #within: NonNullable<DeliveryGroupsOptions['within']>
   readonly #bytesMax: number
@@ -151,7 +144,9 @@ class SharedGroup implements DeliveryGroup {
   readonly #executor: Executor
   readonly #kept: KeptResults
   readonly #onEmpty: () => void
-  readonly #results = new Map<AnyChange, Map<number, Kept>>()
+  readonly #results = new Map<object, Map<number | string, Kept>>()
+  /** Has the result of what is shown whole, which whoever comes later begins with, be like any other. */
+  #letGo: (() => void) | null = null
   #members = 0
 
   constructor(executor: Executor, kept: KeptResults, onEmpty: () => void) {
@@ -166,113 +161,45 @@ class SharedGroup implements DeliveryGroup {
 
   leave(): void {
     this.#members -= 1
-    if (this.#members === 0) this.#onEmpty()
+    if (this.#members > 0) return
+    this.#letGoOfWhole()
+    this.#onEmpty()
   }
 
   resultOf(value: unknown, args: ExecutionArgs): DeliveryResult | Promise<DeliveryResult> {
-    // Only sources of changes are shared.
-    const event = value as ChangeEvent
-    // Rows come to each at its own time, and so does what they hear of related ones: what was made of them is of no use to the others.
-    if (isRead(event) || event.heard !== undefined) return this.#executor.execute(event, args)
-    const delivery = event
-    const { change } = delivery
-    const variants = this.#results.get(change)
-    const variant = variantOf(delivery)
-    const known = variants?.get(variant)
+    const identity = identityOf(value)
+    if (identity === null) return this.#executor.execute(value, args)
+    const { of, variant } = identity
+    const known = this.#results.get(of)?.get(variant)
     if (known !== undefined) return known.result
-    const result = this.#executor.execute(delivery, args)
-    // Nobody else would come for it.
-    if (this.#members > 1) this.#keep(delivery, variant, result)
+    const result = this.#executor.execute(value, args)
+    // What was whole is whole no more.
+    this.#letGoOfWhole()
+    // Whoever comes next begins with the whole; for everything else nobody else would come.
+    if (this.#members > 1 || isWhole(value)) this.#keep(value, identity, result)
     return result
   }
 
-  #keep(delivery: Delivery, variant: number, result: DeliveryResult | Promise<DeliveryResult>): void {
-    const { change } = delivery
-    const variants = this.#results.get(change) ?? new Map<number, Kept>()
-    this.#results.set(change, variants)
+  #keep(
+    value: unknown,
+    { of, variant }: { readonly of: object; readonly variant: number | string },
+    result: DeliveryResult | Promise<DeliveryResult>,
+  ): void {
+    const variants = this.#results.get(of) ?? new Map<number | string, Kept>()
+    this.#results.set(of, variants)
     const forget = (): void => {
       variants.delete(variant)
-      if (variants.size === 0) this.#results.delete(change)
+      if (variants.size === 0 && this.#results.get(of) === variants) this.#results.delete(of)
     }
-    const kept: Kept = { result, rowBytes: rowBytesOf(delivery), forget }
+    const kept: Kept = { result, rowBytes: rowBytesOfEvent(value), forget }
     variants.set(variant, kept)
-    this.#kept.add(kept)
-  }
-}
-
-const TRANSITIONS: Readonly<Record<Transition, number>> = { ENTERED: 1, STAYED: 2, LEFT: 3 }
-
-/** What distinguishes two deliveries of one change, each as a number below 4. Complete, or it does not compile. */
-const VARIANT: Readonly<Record<Exclude<keyof Delivery, 'change'>, (delivery: Delivery) => number>> = {
-  transition: ({ transition }) => (transition === null ? 0 : TRANSITIONS[transition]),
-  hidesOld: ({ hidesOld }) => Number(hidesOld),
-  hidesNew: ({ hidesNew }) => Number(hidesNew),
-  isLastOfTransaction: ({ isLastOfTransaction }) => Number(isLastOfTransaction),
-}
-const VARIANT_PARTS = Object.values(VARIANT)
-
-function variantOf(delivery: Delivery): number {
-  let variant = 0
-  for (const part of VARIANT_PARTS) variant = variant * 4 + part(delivery)
-  return variant
-}
-
-/** A result that is there for members to come. */
-interface Kept {
-  readonly result: DeliveryResult | Promise<DeliveryResult>
-  /** Of the change, which is there as long. */
-  readonly rowBytes: number
-  readonly forget: () => void
-}
-
-/**
- * The results of all groups, for as long as members may still come for them: until all that were notified of a change
- * have had their turn. A member that comes later has been too slow for the others, and makes its own.
- */
-class KeptResults {
-  #settled: Kept[] = []
-  #bytes = 0
-  #turn: NodeJS.Immediate | null = null
-  readonly #bytesMax: number
-  readonly #isBusy: () => boolean
-  readonly #onTurn: () => void
-  readonly #settleLater: (kept: Kept, result: Promise<DeliveryResult>) => void
-
-  constructor({ isBusy, guard, keptBytesMax }: DeliveryGroupsOptions) {
-    this.#bytesMax = keptBytesMax
-    this.#isBusy = isBusy
-    this.#onTurn = guard.wrap('end a turn', () => this.#endTurn())
-    // One that could not be kept is recreated by whoever comes.
-    this.#settleLater = guard.wrap(
-      'keep a result',
-      async (kept: Kept, result: Promise<DeliveryResult>) => this.#settle(kept, await result),
-      (_, { forget }) => forget(),
-    )
+    // Where nothing was waited for, nothing was read for it that may be different once somebody else comes.
+    if (isWhole(value) && !(result instanceof Promise)) this.#letGo = this.#kept.hold(kept)
+    else this.#kept.add(kept)
   }
 
-  add(kept: Kept): void {
-    const { result } = kept
-    if (result instanceof Promise) this.#settleLater(kept, result)
-    else this.#settle(kept, result)
-  }
-
-  #settle(kept: Kept, result: DeliveryResult): void {
-    const textBytes = result instanceof ResultText ? result.text.length * TEXT_FACTOR : 0
-    this.#bytes += RESULT_BYTES + kept.rowBytes + textBytes
-    this.#settled.push(kept)
-    if (this.#bytes > this.#bytesMax) this.#forgetSettled()
-    else this.#turn ??= setImmediate(this.#onTurn)
-  }
-
-  #endTurn(): void {
-    this.#turn = null
-    if (this.#isBusy()) this.#turn = setImmediate(this.#onTurn)
-    else this.#forgetSettled()
-  }
-
-  #forgetSettled(): void {
-    for (const kept of this.#settled) kept.forget()
-    this.#settled = []
-    this.#bytes = 0
+  #letGoOfWhole(): void {
+    this.#letGo?.()
+    this.#letGo = null
   }
 }
