@@ -1,18 +1,26 @@
-/** The table of limits in docs/security.md against the code: each limit is in it, with the default that it has, and a test sets it in order to reach it. */
-import { readdirSync, readFileSync } from 'node:fs'
+/** The table of limits in docs/security.md against the code: each is in it, with the default that it has, and is reached by a test. */
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { DEFAULT_LIMITS } from '../../src/server/limits/limits.ts'
+import type { Reach } from './limits/reach.ts'
+import { ROW_REACHES } from './limits/row-reaches.ts'
+import { SERVER_REACHES } from './limits/server-reaches.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const NAMES = Object.keys(DEFAULT_LIMITS) as (keyof typeof DEFAULT_LIMITS)[]
 
+/** The rows of the table. */
+const ROWS = (() => {
+  const lines = readFileSync(join(ROOT, 'docs/security.md'), 'utf8').split('\n')
+  const begin = lines.indexOf('| Limit | Default | Bounds |') + 2
+  return lines.slice(begin, lines.indexOf('', begin))
+})()
+
 /** Limits in the order of the table, each with its default as it is written there. */
 function rowsOfTable(): ReadonlyMap<string, string> {
-  const text = readFileSync(join(ROOT, 'docs/security.md'), 'utf8')
-  const rows = text.split('\n').filter((line) => line.startsWith('| `'))
   return new Map(
-    rows.flatMap((row) => {
+    ROWS.flatMap((row) => {
       const [, named = '', defaults = ''] = row
         .split(' | ')
         .map((cell) => cell.replace(/^\| /, ''))
@@ -22,9 +30,6 @@ function rowsOfTable(): ReadonlyMap<string, string> {
     }),
   )
 }
-
-/** Sets of packages: theirs are of others. */
-const OF_PACKAGES = ['peers', 'servers', 'matrix']
 
 const MIB = 1024 * 1024
 
@@ -48,20 +53,48 @@ test('the table has no limits that there are not', () => {
   expect(unknown).toEqual([])
 })
 
-const TESTS = readdirSync(join(ROOT, 'test'), { encoding: 'utf8', withFileTypes: true })
-  .filter((entry) => entry.name !== 'node_modules')
-  .flatMap((entry) =>
-    entry.isDirectory()
-      ? readdirSync(join(ROOT, 'test', entry.name), {
-          encoding: 'utf8',
-          recursive: !OF_PACKAGES.includes(entry.name),
-        }).map((path) => join(entry.name, path))
-      : [entry.name],
-  )
-  .filter((path) => path.endsWith('.test.ts'))
-  .map((path) => readFileSync(join(ROOT, 'test', path), 'utf8'))
+const REACHES: Readonly<Record<keyof typeof DEFAULT_LIMITS, Pick<Reach<never>, 'over' | 'sees'>>> = {
+  ...SERVER_REACHES,
+  ...ROW_REACHES,
+}
 
-test.each(NAMES)('%s is set by a test that reaches it', (name) => {
-  const setting = new RegExp(`\\b${name}: `)
-  expect(TESTS.some((text) => setting.test(text))).toBe(true)
+test.each(NAMES)('%s is reached by a test, and its row says what a client sees then', (name) => {
+  const { over, sees } = REACHES[name]
+  const row = ROWS.find((each) => each.split(' | ')[0]?.includes(`\`${name}\``)) ?? ''
+  expect(over.length).toBeGreaterThan(0)
+  for (const transport of over) expect(row).toContain(sees(transport))
+})
+
+/** What has no option: the test that reaches each, by a text of its own. */
+const FIXED: Readonly<Record<string, readonly [path: string, text: string]>> = {
+  'fields that an operation writes': ['security/document-limits', 'a field that is written again and again'],
+  'statements of one model at a time': ['graphql/reading/statement-gate', 'four run at a time of one model'],
+  'root fields of a subscription': ['security/document-limits', 'has one root field'],
+  'address and headers': ['security/limits-reached', 'address and headers'],
+  'different live lists and totals': ['security/limits-reached', 'different live lists and totals'],
+  '`take` and `every` of a live list': ['graphql/lists', 'every: 60001'],
+  'relations one behind the other in a filter': ['security/limits-reached', 'relations one behind the other'],
+  'an event of `changes(of:)`': ['transactions', 'come in parts where they are large'],
+  '`via` of a row': ['graphql/included', 'Math.min(count, 100)'],
+  'metadata of a transaction': ['security/limits-reached', 'metadata of a transaction'],
+  'reads of first rows': ['sets/page-reads', 'reads what is like no other for each alone, few at once'],
+  'messages of a WebSocket': ['server/socket-inbox', 'reads no more of one socket than it may send'],
+  "an operation's id": ['security/connection-limits', 'an operation has an id of bounded length'],
+  'requests sent before the last is answered': [
+    'security/pipelined-requests',
+    'what waits behind a stream is bounded',
+  ],
+}
+
+test('what has no option is reached by a test, too', () => {
+  const firsts = ROWS.map((row) => row.split(' | ')[0]?.slice(2) ?? '')
+  const without = firsts.filter((cell) => !NAMES.some((name) => cell.includes(`\`${name}\``)))
+  expect(without.filter((cell) => !Object.keys(FIXED).some((name) => cell.startsWith(name)))).toEqual([])
+  for (const [path, text] of Object.values(FIXED)) {
+    const files = [`${path}.test.ts`, `${path}.pg.test.ts`].map((each) => join(ROOT, 'test', each))
+    const file = files.find((each) => existsSync(each))
+    expect(
+      `${path} has ${file !== undefined && readFileSync(file, 'utf8').includes(text) ? text : 'it not'}`,
+    ).toBe(`${path} has ${text}`)
+  }
 })

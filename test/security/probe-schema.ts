@@ -1,14 +1,18 @@
 /** A schema to attack: fields as deep as one likes, answers as long as one likes, and a live source. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { buildSchema, type GraphQLSchema } from 'graphql'
 import type { TickSource } from '../server/tick-schema.ts'
 
 const SDL = `
   enum Rank { CAPTAIN SAILOR }
   type Node { node: Node value: Int }
-  type Query { hello: String viewer: String node: Node rank(rank: Rank): String text(bytes: Int!): String fails: String }
+  type Query { hello: String viewer: String node: Node rank(rank: Rank): String text(bytes: Int!): String fails: String slow: String }
   type Mutation { touch: String }
   type Subscription { ticks: Int viewer: String node: Node blobs(bytes: Int!): String }
 `
+
+/** What `slow` takes. */
+const SLOW_MS = 500
 
 /** What a context may hold. */
 export interface ProbeContext {
@@ -36,6 +40,7 @@ export function buildProbeSchema(probe: Probe): GraphQLSchema {
   resolve(queries, 'node', () => ({}))
   resolve(queries, 'rank', () => 'yes')
   resolve(queries, 'text', (_root, { bytes }) => 'x'.repeat(bytes ?? 0))
+  resolve(queries, 'slow', () => delay(SLOW_MS, 'late'))
   resolve(queries, 'fails', () => {
     throw new Error('password=hunter2\n    at secret-row-42')
   })

@@ -17,6 +17,8 @@ export interface Ask {
   readonly variables?: Record<string, unknown>
   /** Goes into the authorization header, or into connectionParams. */
   readonly token?: string
+  /** Whom a proxy in front says that the client is. */
+  readonly address?: string
 }
 
 /** What came back: a result, or the end of the connection before one. */
@@ -54,14 +56,18 @@ function answerOf(result: FormattedExecutionResult, more: Partial<Answer> = {}):
   return { data: result.data ?? null, errors: result.errors ?? [], ...more }
 }
 
-const bearer = (token: string | undefined): Record<string, string> =>
+const bearer = ({ token }: Ask): Record<string, string> =>
   token === undefined ? {} : { authorization: `Bearer ${token}` }
+
+const forwarded = ({ address }: Ask): Record<string, string> =>
+  address === undefined ? {} : { 'x-forwarded-for': address }
 
 function createHttp(method: 'GET' | 'POST'): Transport {
   return {
     name: `HTTP ${method}`,
     kind: 'http',
-    async ask(url, query, { variables = {}, token } = {}) {
+    async ask(url, query, options = {}) {
+      const { variables = {} } = options
       const search = new URLSearchParams({ query, variables: JSON.stringify(variables) })
       const response = await fetch(method === 'GET' ? `${url}/graphql?${search}` : `${url}/graphql`, {
         method,
@@ -69,7 +75,8 @@ function createHttp(method: 'GET' | 'POST'): Transport {
           accept: 'application/json',
           'x-graphql-yoga-csrf': '1',
           'content-type': 'application/json',
-          ...bearer(token),
+          ...bearer(options),
+          ...forwarded(options),
         },
         ...(method === 'POST' ? { body: JSON.stringify({ query, variables }) } : {}),
       })
@@ -123,20 +130,21 @@ function createHttpStream(
 }
 
 function createSse(method: 'GET' | 'POST'): StreamTransport {
-  return createHttpStream('sse', `SSE ${method}`, (url, query, { variables = {}, token }) =>
-    subscribeSse(url, query, variables, method, bearer(token)),
+  return createHttpStream('sse', `SSE ${method}`, (url, query, options) =>
+    subscribeSse(url, query, options.variables ?? {}, method, { ...bearer(options), ...forwarded(options) }),
   )
 }
 
-const multipart = createHttpStream('multipart', 'multipart', (url, query, { variables = {}, token }) =>
-  subscribeMultipart(url, query, variables, bearer(token)),
+const multipart = createHttpStream('multipart', 'multipart', (url, query, options) =>
+  subscribeMultipart(url, query, options.variables ?? {}, { ...bearer(options), ...forwarded(options) }),
 )
 
 const webSocket: StreamTransport = {
   name: 'WebSocket',
   kind: 'websocket',
-  async open(url, query, { variables = {}, token } = {}) {
-    const client = createWsClient(url, token === undefined ? {} : { token })
+  async open(url, query, options = {}) {
+    const { variables = {}, token } = options
+    const client = createWsClient(url, token === undefined ? {} : { token }, forwarded(options))
     const results = client.subscribe(query, variables)
     return {
       async next() {

@@ -33,7 +33,7 @@ export interface WsClient {
 export function createWsClient(
   url: string,
   connectionParams: Record<string, unknown> = {},
-  headers: Record<string, string> = {},
+  headers: Readonly<Record<string, string>> = {},
 ): WsClient {
   const connected = createDeferred<WebSocket>()
   const closed = createDeferred<{ code: number; reason: string }>()
