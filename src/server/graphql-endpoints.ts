@@ -9,6 +9,7 @@ import type { WebSocket } from 'ws'
 import { ACTIVITY_PATH } from './graphql-path.ts'
 import { createGraphqlPipeline, type GraphqlPipelineOptions } from './graphql-pipeline.ts'
 import { pathOf } from './http/request-path.ts'
+import { begunInTurns } from './limits/begun-requests.ts'
 import type { SocketBudget } from './limits/socket-budget.ts'
 import type { OpenConnections } from './open-connections.ts'
 import type { PipelinePlugin } from './session/connection-state.ts'
@@ -87,9 +88,10 @@ function createEndpoint(options: EndpointOptions) {
   const pipeline = createGraphqlPipeline(options)
   const { handler, deliveries } = pipeline
   const webSockets = createWebSocketTransport({ ...options, handler, deliveries })
-  const { path } = options
+  const { path, turns } = options
   const { plugins } = pipeline
+  const handle = begunInTurns(handler, turns)
   const { handleUpgrade, takeSocket } = webSockets
   const transports: readonly Transport[] = [...pipeline.transports, webSockets]
-  return { path, pipeline, transports, plugins, handle: handler, handleUpgrade, takeSocket }
+  return { path, pipeline, transports, plugins, handle, handleUpgrade, takeSocket }
 }
