@@ -1,6 +1,8 @@
 /** Who owns an operation: under any interleaving of subscribe, complete and close the last one of an id runs, alone. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { TurnShare } from '../../src/bus/turn-share.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { type Operation, SocketOperations } from '../../src/server/websocket/socket-operations.ts'
@@ -115,4 +117,39 @@ test('an operation that fails or ends by itself frees its id', async () => {
   expect(operations.start('r', async () => undefined)).toBe('started')
   await turn()
   expect(operations.count).toBe(0)
+})
+
+test('what a thousand operations have open goes in many turns, when their sockets close together; none of them gets anything more', async () => {
+  let nowMs = 0
+  let ended = 0
+  const guard = createGuard(silentLogger)
+  const turns = new TurnShare({ guard, nowMs: () => nowMs })
+  const opened: Operation[] = []
+  const sockets = Array.from({ length: 20 }, () => new SocketOperations(50, guard, turns))
+  for (const operations of sockets) {
+    for (let id = 0; id < 50; id += 1) {
+      operations.start(String(id), async (operation) => {
+        opened.push(operation)
+        operation.own({
+          return: async () => {
+            nowMs += 0.5
+            ended += 1
+            if (ended % 100 === 50) throw new Error('It cannot be closed.')
+          },
+        })
+        await new Promise(() => undefined)
+      })
+    }
+  }
+  for (const operations of sockets) operations.closeAll()
+  expect(opened).toHaveLength(1_000)
+  expect(opened.every(({ isOver }) => isOver)).toBe(true)
+  let most = ended
+  while (ended < 1_000) {
+    const before = ended
+    await nextTurn()
+    most = Math.max(most, ended - before)
+  }
+  // Four milliseconds of a turn.
+  expect(most).toBeLessThanOrEqual(20)
 })

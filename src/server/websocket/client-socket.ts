@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { WebSocket } from 'ws'
+import type { TurnShare } from '../../bus/turn-share.ts'
 import type { Guard } from '../../guard.ts'
 import type { SocketOutbox } from '../delivery/socket-outbox.ts'
 import { isLongerThan } from '../errors/delivery-failure.ts'
@@ -30,6 +31,8 @@ export interface ClientSocketOptions {
   readonly operationsMax: number
   readonly socketBudget: SocketBudget
   readonly guard: Guard
+  /** When what it leaves open is ended. */
+  readonly turns: Pick<TurnShare, 'wait'>
 }
 
 /** When a socket that nobody uses is ended. */
@@ -65,13 +68,13 @@ export class ClientSocket implements ProtocolSocket {
   #lastActivityMs = performance.now()
 
   constructor(options: ClientSocketOptions) {
-    const { webSocket, outbox, send, address, headers, operationsMax, guard } = options
+    const { webSocket, outbox, send, address, headers, operationsMax, guard, turns } = options
     this.#webSocket = webSocket
     this.#budget = options.socketBudget
     this.#reading = options.reading
     this.outbox = outbox
     this.send = send
-    this.operations = new SocketOperations(operationsMax, guard)
+    this.operations = new SocketOperations(operationsMax, guard, turns)
     this.address = address
     this.headers = headers
   }

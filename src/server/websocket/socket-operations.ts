@@ -2,6 +2,7 @@
  * Stage 8, server. The operations of one WebSocket. A client may use an id again as soon as it has completed it, so an
  * operation is known by its own object and never by its id; what is still being made for one that has ended ends with it.
  */
+import type { TurnShare } from '../../bus/turn-share.ts'
 import type { Guard } from '../../guard.ts'
 
 /** What has to be ended with its operation. */
@@ -41,28 +42,35 @@ export class Operation {
 
   /** Makes the results its own; ends them at once, and returns false, when it is over. */
   own(results: OwnedResults): boolean {
-    this.#results = results
-    if (this.#isOver) this.#returnResults()
+    if (this.#isOver) endResults(results)
+    else this.#results = results
     return !this.#isOver
   }
 
   /** Ends it, with the results that it owns or will own. */
   end(): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.#returnResults()
+    this.abandon()?.()
   }
 
-  #returnResults(): void {
+  /** Nothing more is sent for it. @returns what ends the results that it owns; null where there are none, or it was over already */
+  abandon(): (() => void) | null {
+    if (this.#isOver) return null
+    this.#isOver = true
     const results = this.#results
     this.#results = null
-    // Nobody reads the results any more: that their source could not be closed concerns nobody.
-    results?.return().catch(() => undefined)
+    return results === null ? null : () => endResults(results)
   }
+}
+
+/** Nobody reads the results any more: that their source could not be closed concerns nobody. */
+function endResults(results: OwnedResults): void {
+  results.return().catch(() => undefined)
 }
 
 /** Does an operation, from its document to its last message; must not reject. */
 export type RunOperation = (operation: Operation) => Promise<void>
+
+const AT_ONCE: Pick<TurnShare, 'wait'> = { wait: () => null }
 
 /** What became of a request for an operation. */
 export type StartVerdict = 'started' | 'idInUse' | 'tooMany'
@@ -71,6 +79,7 @@ export type StartVerdict = 'started' | 'idInUse' | 'tooMany'
 export class SocketOperations {
   readonly #operationsMax: number
   readonly #guard: Guard
+  readonly #turns: Pick<TurnShare, 'wait'>
   /** Those that the client knows to be running. */
   readonly #open = new Map<string, Operation>()
   /** Those that wait for room, in order: each is open. */
@@ -78,10 +87,14 @@ export class SocketOperations {
   /** Those at work: the client may have completed some of them since. */
   #workingCount = 0
 
-  /** @param operationsMax that are open at once, and that are at work at once */
-  constructor(operationsMax: number, guard: Guard) {
+  /**
+   * @param operationsMax that are open at once, and that are at work at once
+   * @param turns when the results of a socket that has closed are ended
+   */
+  constructor(operationsMax: number, guard: Guard, turns: Pick<TurnShare, 'wait'> = AT_ONCE) {
     this.#operationsMax = operationsMax
     this.#guard = guard
+    this.#turns = turns
   }
 
   /** Operations that are open, and those that have ended and are still at work. */
@@ -129,9 +142,20 @@ export class SocketOperations {
     return true
   }
 
-  /** Ends all of them. */
+  /** Ends all of them. What they have open goes as long as the turn has time for it, then in the next: a thousand lists may go with their sockets. */
   closeAll(): void {
-    for (const operation of [...this.#open.values()]) this.close(operation)
+    const ends = [...this.#open.values()].flatMap((operation) => operation.abandon() ?? [])
+    this.#open.clear()
+    this.#waiting.clear()
+    if (ends.length > 0) this.#guard.run('end operations', () => this.#endInTurns(ends))
+  }
+
+  async #endInTurns(ends: readonly (() => void)[]): Promise<void> {
+    for (const end of ends) {
+      const turn = this.#turns.wait()
+      if (turn !== null) await turn
+      this.#guard.run('end an operation', end)
+    }
   }
 
   /** Runs must not reject: one that does is logged, and ended like all others. */

@@ -83,7 +83,7 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
     const client = new ClientSocket({
       ...{ webSocket, outbox, address, headers, operationsMax: limits.subscriptionsPerSocketMax },
       send: createSocketSender(webSocket, reading, () => outbox.recount(), guard),
-      ...{ guard, socketBudget, reading },
+      ...{ guard, socketBudget, reading, turns: options.turns },
     })
     attached.set(client, webSocket)
     attachSocket({ protocol, webSocket, client, inboxes, reading, onClose: () => detach(client) }, options)
