@@ -241,7 +241,7 @@ class Lists {
   #sharedParts(model: ModelSpec, { filter }: KeptRequest) {
     const { rowcast, related } = this.#host
     const isAskedAgain = asksRelatedRows(filter)
-    const models = isAskedAgain ? [...followedModels(related, model, { filter, overflow: 'end' })] : []
+    const models = isAskedAgain ? [...followedModels(related, model, { filter })] : []
     const ofModel = (name: string, own: ChangeFilter | null): SubscriptionRequest => ({
       ...{ model: name, filter: own, overflow: 'end' },
     })

@@ -22,7 +22,7 @@ import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
 import { ownRows } from './rowcast-changes.ts'
-import { checkAsksForRows } from './rowcast-first-rows.ts'
+import { checkAsksForRows, refused as firstRowsRefused } from './rowcast-first-rows.ts'
 import { relatedRowsAt } from './sets/explain-related.ts'
 import { canFence, type RowsAtFence } from './sets/fence.ts'
 import type { HeldPages } from './sets/held-pages.ts'
@@ -104,6 +104,8 @@ export function parseLibraryFilter(
   return parseChangeFilter(model, catalog, input, { relations: {}, key })
 }
 
+const END_HINT = "Leave `overflow` at 'end'."
+
 /** Subscribes to rows that other rows decide about, for the library's users. @throws BAD_FILTER, BAD_CURSOR, and what is wrong with a model */
 export function subscribeRelated<C>(
   host: RelatedRowsHost,
@@ -139,20 +141,29 @@ export function subscribeRelatedRows(
 function open(host: RelatedRowsHost, model: ModelSpec, request: RelatedRowsRequest): RelatedSubscription {
   const { actions, isInitial, after, account, signal, overflow, rights, include = [] } = request
   const filter = filterOrAll(request.filter)
-  const ofFilters = followedModels(host, model, { filter, overflow, rights })
+  const ofFilters = followedModels(host, model, { filter, rights })
+  const conflates = (overflow ?? host.overflow) === 'conflate'
+  if (conflates) checkConflates(request)
   const setModels = new Set([...ofFilters, ...includedModels(host, include)])
   const asksForWrites = [filter.old, filter.new, filter.changed].some((part) => part !== null)
   const asksForRows = !asksForWrites && (actions ?? []).length === 0
   const shown = { model, filter, include, asksForRows, isInitial }
-  const wanted = { ...shown, setModels, rights, actions, after, account }
+  const wanted = { ...shown, setModels, rights, actions, after, account, conflates }
   return host.bus.subscribeRelated(wanted, signal)
+}
+
+/** @throws FIRST_ROWS_REFUSED, BAD_FILTER where what is asked for cannot be left out */
+function checkConflates({ isInitial = false, include = [] }: RelatedRowsRequest): void {
+  if (isInitial) throw firstRowsRefused('A subscription that conflates cannot begin with rows.', END_HINT)
+  if (include.length > 0)
+    throw badFilter('include', 'a subscription that conflates would lack what a row hears of.', END_HINT)
 }
 
 /** Names of the models of included relations, and of those that their filters ask. @throws BAD_FILTER where one cannot be followed */
 function includedModels(host: RelatedRowsHost, include: readonly IncludedRelation[]): readonly string[] {
   return include.flatMap(({ filter, related: { model } }, index) => {
     checkModel(host, model, (why, hint) => badFilter(`include[${index}]`, `${why}.`, hint))
-    return [model.name, ...(filter === null ? [] : followedModels(host, model, { filter, overflow: 'end' }))]
+    return [model.name, ...(filter === null ? [] : followedModels(host, model, { filter }))]
   })
 }
 
@@ -163,7 +174,7 @@ export async function explainRelated(
 ): Promise<RelatedRows | RowcastError | null> {
   const { filter, model } = request
   if (!asksRelatedRows(filter)) return null
-  followedModels(host, model, { filter, overflow: undefined })
+  followedModels(host, model, { filter })
   const { history, reading } = host.bus
   try {
     if (history === null) throw cannotResume('the stream has not begun')
@@ -178,9 +189,9 @@ export async function explainRelated(
 export function followedModels(
   host: RelatedRowsHost,
   model: ModelSpec,
-  asked: Pick<RelatedRowsRequest, 'overflow' | 'rights'> & { readonly filter: ChangeFilter },
+  asked: Pick<RelatedRowsRequest, 'rights'> & { readonly filter: ChangeFilter },
 ): ReadonlySet<string> {
-  const { filter, overflow, rights } = asked
+  const { filter, rights } = asked
   const ofPolicy = filter.rows === null ? [] : allSetsOf(filter.rows)
   const ofFilter = conditionsOf({ ...filter, rows: null }).flatMap(allSetsOf)
   const policyRefused: Refuse = (why, hint) =>
@@ -188,7 +199,11 @@ export function followedModels(
       hint,
     })
   const refuse = ofPolicy.length > 0 || rights !== undefined ? policyRefused : filterRefused
-  checkHost(host, overflow, refuse)
+  if (!canFence(host.prisma))
+    throw refuse(
+      'there is no Prisma Client to read related rows with',
+      'Give createRowcast a `prisma` with $transaction.',
+    )
   checkModel(host, model, refuse)
   for (const set of ofPolicy) checkSetModel(host, set.model, policyRefused)
   for (const set of ofFilter) checkSetModel(host, set.model, filterRefused)
@@ -200,20 +215,6 @@ export function followedModels(
 type Refuse = (why: string, hint: string) => RowcastError
 
 const filterRefused: Refuse = (why, hint) => badFilter('where', `${why}.`, hint)
-
-function checkHost(
-  { overflow: ownOverflow, prisma }: RelatedRowsHost,
-  overflow: OverflowPolicy | undefined,
-  refuse: Refuse,
-): void {
-  if ((overflow ?? ownOverflow) === 'conflate')
-    throw refuse('a subscription that conflates follows no relations', "Leave `overflow` at 'end'.")
-  if (!canFence(prisma))
-    throw refuse(
-      'there is no Prisma Client to read related rows with',
-      'Give createRowcast a `prisma` with $transaction.',
-    )
-}
 
 /** A model whose rows decide about others. */
 function checkSetModel(host: RelatedRowsHost, model: ModelSpec, refuse: Refuse): void {
@@ -230,11 +231,6 @@ function checkSetModel(host: RelatedRowsHost, model: ModelSpec, refuse: Refuse):
         'Give the join table a model of its own.',
       )
   }
-  if (host.softDeleteOf(name) !== undefined)
-    throw refuse(
-      `${name} is registered with softDelete, and no relations are followed with its rows`,
-      'Register it without, and name the field in `where`.',
-    )
   checkModel(host, model, refuse)
 }
 

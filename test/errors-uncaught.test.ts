@@ -40,6 +40,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'observe/metrics.ts': [1, 'no promise: disable'],
   'rowcast-metadata.ts': [1, 'begins calls of the application, each in a promise of its own'],
   'sets/answers.ts': [1, 'what pulling throws ends the subscription; ending one never rejects'],
+  'sets/latest-answers.ts': [1, 'what pulling throws ends the subscription; ending one never rejects'],
   'sets/page-reads.ts': [2, 'catches what a read throws; whoever waits no more is taken out of a set'],
   'sets/first-rows.ts': [2, 'ends a subscription; ending one never rejects'],
   'sets/changes-of-models.ts': [1, 'a subscription of the bus, whose end never rejects'],

@@ -21,6 +21,9 @@ export interface AnswersSource<T> {
   onFailed(error: unknown): void
 }
 
+/** So many values may wait for whoever asks; behind more, they are read from the log as they are taken. */
+const READY_MAX = 64
+
 /** Values in order, to whoever waits for each or takes what is there; not to both at one time. */
 export class Answers<T> implements DeliveryPull<T> {
   reader: DeliveryReader | null = null
@@ -45,6 +48,15 @@ export class Answers<T> implements DeliveryPull<T> {
   /** The first of these. */
   get first(): T | undefined {
     return this.#ready[0]
+  }
+
+  /** The first of these that may have to be read from the log again. */
+  get needed(): T | undefined {
+    return this.first
+  }
+
+  get isFull(): boolean {
+    return this.waiting >= READY_MAX
   }
 
   get isEnded(): boolean {
@@ -81,6 +93,9 @@ export class Answers<T> implements DeliveryPull<T> {
     }
     if (this.#ready.length > 0) this.reader?.onReadable()
   }
+
+  /** Whatever is asked for is pulled then. */
+  settle(): void {}
 
   /** Nothing more is given. Whoever asks first gets the failure. */
   end(failure: Error | null): void {

@@ -54,14 +54,25 @@ export class HeldPages {
     return 2 ** Math.floor(Math.log2(Math.max(PAGE_BYTES_MIN, share)))
   }
 
-  /** Whether so much may be held without anybody else's page having to go; what one page may take always may, and whatever is alone. */
-  fits(bytes: number): boolean {
-    return bytes <= this.pageBytesMax || this.#bytes === 0 || this.#bytes + bytes <= this.bytesMax
+  /**
+   * Whether so much may be held without anybody else's page having to go; what one page may take always may, and whatever is alone.
+   * @param holder whose page goes for it
+   */
+  fits(bytes: number, holder?: PageHolder): boolean {
+    const others = this.#bytes - ((holder && this.#held.get(holder)?.bytes) ?? 0)
+    return bytes <= this.pageBytesMax || others === 0 || others + bytes <= this.bytesMax
   }
 
   /** The holder has this page now, and the one before no more. */
   hold(holder: PageHolder, page: WeighedPage): void {
     this.letGo(holder)
+    this.resize(holder, page)
+  }
+
+  /** The same for what has grown: it has taken nothing for that. */
+  resize(holder: PageHolder, page: WeighedPage): void {
+    const before = this.#held.get(holder)
+    if (before !== undefined) this.#release(holder, before)
     const holders = this.#holders.get(page) ?? 0
     this.#holders.set(page, holders + 1)
     if (holders === 0) this.#bytes += page.bytes
@@ -91,6 +102,10 @@ export class HeldPages {
     const page = this.#held.get(holder)
     if (page === undefined) return
     this.#held.delete(holder)
+    this.#release(holder, page)
+  }
+
+  #release(holder: PageHolder, page: WeighedPage): void {
     holder.account?.addBytes(-page.bytes)
     const holders = (this.#holders.get(page) ?? 1) - 1
     if (holders > 0) this.#holders.set(page, holders)

@@ -122,6 +122,11 @@ export class LiveRows {
     })
   }
 
+  /** Whether the rights after a transaction let a row through. */
+  isSeenAt(row: AnyRow, ordinal: number): boolean {
+    return this.#is.isSeenAt(row, ordinal)
+  }
+
   /** Whether a row of which only these values are known may be asked for, before the transaction at hand or after it. */
   mayBeAskedFor(values: AnyRow): boolean {
     return [this.#before, this.#after].some(({ tests }) =>

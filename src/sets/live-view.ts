@@ -120,6 +120,13 @@ export class LiveView {
     if (this.#rights !== null) this.#turn(filterOrAll(await this.#rights.begin(ordinal)))
   }
 
+  /** Whether the rights after a transaction let a row through; the sets have been brought through it. */
+  isSeenAt(row: AnyRow, ordinal: number): boolean {
+    if (this.#held === null) return false
+    this.#rows ??= new LiveRows(this.#request.model, this.#filter, this.#held.get)
+    return this.#rows.isSeenAt(row, ordinal)
+  }
+
   /** The rows, once the sets have been brought through all that came. @throws what ended one of them */
   async rows(): Promise<LiveRows> {
     await this.#held?.ready()

@@ -44,8 +44,9 @@ export function beginningOf(
   return { ...beginning, needsOwnSets: [...setModels].some((model) => lastOf(model) > beginning.ordinal) }
 }
 
-/** Up to where all has been given to somebody for whom this is the first that waits; null where it is no write. */
+/** Up to where all has been given to somebody for whom this is the first that waits; null where it is none of a transaction. */
 export function ordinalBefore(waiting: RelatedEvent | undefined): number | null {
+  if (waiting?.kind === 'moved') return ordinalOf(waiting.transaction.commitLsn) - 1
   return waiting?.kind === 'written' ? ordinalOf(waiting.change.transaction.commitLsn) - 1 : null
 }
 

@@ -1,4 +1,5 @@
 /** Sets, between stages 6 and 7. What a subscription that follows relations gets, typed by its Prisma model. Types only. */
+import type { OverflowPolicy } from '../bus/bus.ts'
 import type { Transition } from '../bus/filter/judge-change.ts'
 import type { ModelTypeMap } from '../catalog/model-catalog.ts'
 import type { Change, ChangeAction, TransactionInfo } from '../changes/change.ts'
@@ -62,6 +63,8 @@ interface FollowingOptions {
 export interface RelatedOptions<Where extends object> extends FollowingOptions {
   /** Which rows, in the shape of Prisma's `where`: `{ team: { is: { name: 'x' } } }`. */
   readonly where: Where
+  /** What happens where it is too slow: see `SubscribeOptions`. With `conflate` it begins with no rows. @default that of createRowcast */
+  readonly overflow?: OverflowPolicy | undefined
 }
 
 /** What a subscription that hears of related rows may ask for. */

@@ -30,6 +30,8 @@ export interface RelatedRequest {
   /** Where the filter follows what code answers: what it answers now, and what that depends on. */
   readonly rights?: Rights | undefined
   readonly after?: string | undefined
+  /** Whether of what it has not taken the latest event of each row is kept, and nothing else; without first rows and `include`. @default false */
+  readonly conflates?: boolean | undefined
   /** Of the client that asks. */
   readonly account?: Account | undefined
 }

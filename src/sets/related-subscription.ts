@@ -13,21 +13,19 @@ import type { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { Answers } from './answers.ts'
 import type { PageHolder } from './held-pages.ts'
+import { LatestAnswers, type LatestAnswersSource } from './latest-answers.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { LiveView } from './live-view.ts'
-import { type LogTransaction, nextRetained, passedOrdinalOf } from './log-transactions.ts'
+import { type LogTransaction, nextRetained } from './log-transactions.ts'
 import type { AudienceMember } from './related-audiences.ts'
 import { aheadOf, beginningOf, laterCursor, modelsOf, ordinalBefore } from './related-beginning.ts'
 import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
-import { firstRowsOf } from './related-first-rows.ts'
+import { firstMoment, firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import type { StreamTransaction } from './rows-at.ts'
 import { SetGraph } from './set-graph.ts'
 import type { SettledWrite } from './settled-writes.ts'
 import { eventsOf } from './transaction-events.ts'
-
-/** So many writes may wait for whoever asks; behind more, it reads them from the log as they are taken. */
-const READY_MAX = 64
 
 /** Of so many transactions that concern it it is remembered which; behind more, it reads all there are. */
 const DUE_MAX = 256
@@ -37,13 +35,14 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   /** Its own model, those of its sets, and those that its rights depend on. */
   readonly models: ReadonlySet<string>
   readonly model: string
+  readonly account: RelatedRequest['account']
   readonly #host: RelatedHost
   readonly #request: RelatedRequest
   readonly #view: LiveView
   readonly #isInitial: boolean
   readonly #after: Cursor | null
   readonly #events: AsyncGenerator<RelatedEvent, void, void>
-  readonly #answers: Answers<RelatedEvent>
+  readonly #answers: Answers<RelatedEvent> | LatestAnswers
   /** The transaction up to which all has been given; null until it has begun. While it rests, that is the last one there is. */
   #ordinal: number | null = null
   /** Of the transaction that it goes on within: the last change that was given before. */
@@ -57,7 +56,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   ahead: Lsn | null = null
   /** What it has for a cursor until all first rows have come; null where there are none to come any more. */
   #partialCursor: string | null = null
-  #isEnded = false
+  isEnded = false
   /** Set while it has everything there is. */
   #wake: (() => void) | null = null
   /** The transactions that concern it, of those that have come; null while it reads all there are. */
@@ -70,22 +69,35 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     this.#host = host
     this.#request = request
     this.model = model.name
+    this.account = request.account
     this.models = modelsOf(request)
     this.#view = new LiveView(host, request)
     this.#isInitial = request.isInitial === true && after === undefined
     this.#after = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
     this.#lastCursor = this.#after === null ? null : (after ?? null)
     this.#events = this.#follow()
-    this.#answers = new Answers<RelatedEvent>({
+    const source: LatestAnswersSource = {
       pull: async () => (await this.#events.next()).value ?? null,
       onGiven: (event) => this.#note(event),
       onFailed: (error) => this.end(asError(error)),
-    })
+      workedOut: () => this.#reached,
+      newest: () => host.graph?.ordinal ?? 0,
+      isSeenAt: (row, ordinal) => this.#view.isSeenAt(row, ordinal),
+      whenLate: () => leftWaiting(this.lastCursor),
+    }
+    const isLatest = request.conflates === true
+    this.#answers = isLatest ? new LatestAnswers(request, host.reading, source) : new Answers(source)
   }
 
   /** Everything up to this transaction has been given; null for one that has everything there is, or has not begun. */
   get behindFrom(): number | null {
-    return ordinalBefore(this.#answers.first) ?? (this.#wake === null ? this.#ordinal : null)
+    return ordinalBefore(this.#answers.needed) ?? (this.#wake === null ? this.#ordinal : null)
+  }
+
+  /** The transaction up to which it has all. What came while it rests did not concern it: nobody has counted it on. */
+  get #reached(): number {
+    const isAtRest = this.#due !== null && this.#wake !== null
+    return Math.max(this.#ordinal ?? 0, isAtRest ? (this.#host.graph?.ordinal ?? 0) : 0)
   }
 
   get hasBegun(): boolean {
@@ -94,21 +106,10 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
 
   /** Where to go on: behind what it was given last, or what it has gone past since; null where it has not begun. */
   get lastCursor(): string | null {
-    const { history, graph } = this.#host
+    const { history } = this.#host
     if (this.#partialCursor !== null) return this.#partialCursor
     if (history === null || this.#ordinal === null) return this.#lastCursor
-    const isAtRest = this.#due !== null && this.#wake !== null
-    // What came meanwhile did not concern it: nobody has counted it on.
-    const reached = isAtRest ? Math.max(this.#ordinal, graph?.ordinal ?? 0) : this.#ordinal
-    return laterCursor(history, this.#lastCursor, ordinalBefore(this.#answers.first) ?? reached)
-  }
-
-  get isEnded(): boolean {
-    return this.#isEnded
-  }
-
-  get account() {
-    return this.#request.account
+    return laterCursor(history, this.#lastCursor, ordinalBefore(this.#answers.first) ?? this.#reached)
   }
 
   /** Behind its first rows there is a cursor to go on after. */
@@ -139,7 +140,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
 
   /** Gives at once what a transaction wrote, where it has been given all before it; else its loop does. */
   #gives(ordinal: number, writes: readonly SettledWrite[]): boolean {
-    if (this.#wake === null || this.#due?.length !== 0 || this.#answers.waiting >= READY_MAX) return false
+    if (this.#wake === null || this.#due?.length !== 0 || this.#answers.isFull) return false
     if (this.#given?.ordinal === ordinal) return false
     this.#ordinal = ordinal
     this.#answers.offer(writes)
@@ -164,8 +165,8 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
 
   /** Ends it: normally, or with the error. What has not been taken is found after the last cursor. */
   end(error: Error | null): void {
-    if (this.#isEnded) return
-    this.#isEnded = true
+    if (this.isEnded) return
+    this.isEnded = true
     this.#view.release()
     this.#host.reading.held.letGo(this)
     this.#host.forget(this)
@@ -180,16 +181,17 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   }
 
   async *#follow(): AsyncGenerator<RelatedEvent, void, void> {
-    while (this.#ordinal === null && !this.#isEnded) await this.#untilBegun()
-    if (this.#ordinal === null || this.#isEnded) return
+    while (this.#ordinal === null && !this.isEnded) await this.#untilBegun()
+    if (this.#ordinal === null || this.isEnded) return
     if (this.#isInitial) yield* this.#firstRows()
     else await this.#view.begin(this.#ordinal)
-    while (!this.#isEnded) {
+    while (!this.isEnded) {
       const transaction = this.#nextTransaction()
       if (transaction !== null) {
         yield* withLast(this.#eventsOf(transaction))
         this.#ordinal = transaction.ordinal
         this.#own?.prune(transaction.ordinal)
+        this.#answers.settle()
       } else if (!this.#isShared) await this.#share()
       else await this.#nothingMore()
     }
@@ -203,17 +205,12 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
 
   /** The rows as they were after the transaction that it begins behind. */
   async *#firstRows(): AsyncGenerator<RelatedEvent, void, void> {
-    // Whoever has written before has the row among the first.
-    await this.#host.whenCurrent(this.#request.model)
-    const { history, graph } = this.#host
-    if (this.#ordinal === null || history === null || this.#isEnded) return
-    // What was not published meanwhile is in the rows, and the stream has gone past it without a transaction.
-    const ordinal = Math.max(this.#ordinal, graph?.ordinal ?? 0, passedOrdinalOf(history.log))
+    const first = await firstMoment(this.#host, this.#request.model, this.#ordinal ?? 0)
+    if (first === null || this.isEnded) return
+    const { ordinal, cursor } = first
     this.#ordinal = ordinal
-    await this.#host.whenCome(ordinal)
     await this.#view.begin(ordinal)
     const live = await this.#view.rows()
-    const cursor = history.cursorBehind(toLsn(BigInt(ordinal)))
     yield* firstRowsOf(this.#host.reading, {
       ...{ live, ordinal, cursor, holder: this },
       keyOf: (row) => primaryKeyOf(this.#request.model, row),
@@ -246,7 +243,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   /** It has everything: from here on it is called where something concerns it. */
   #nothingMore(): Promise<void> {
     const { graph } = this.#host
-    if (graph !== null && this.#ordinal !== null && !this.#isEnded) {
+    if (graph !== null && this.#ordinal !== null && !this.isEnded) {
       this.#ordinal = Math.max(this.#ordinal, graph.ordinal)
       if (this.#due === null) this.#view.watch(this)
       this.#due ??= []
@@ -257,13 +254,14 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
         this.#wake = null
         resolve()
       }
+      this.#answers.settle()
     })
   }
 
   async *#eventsOf(transaction: LogTransaction): AsyncGenerator<TransactionEvent, void, void> {
     this.#own?.advance(transaction)
     const live = await this.#view.through(transaction)
-    if (this.#isEnded) return
+    if (this.isEnded) return
     const given = this.#given?.ordinal === transaction.ordinal ? this.#given.index : -1
     yield* eventsOf(this.#host.reading, {
       ...{ request: this.#request, transaction, given, holder: this, live },
@@ -273,7 +271,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
 
   #beginSafely(): void {
     const { history, graph } = this.#host
-    if (history === null || graph === null || this.#isEnded) return
+    if (history === null || graph === null || this.isEnded) return
     // What comes after a cursor of the process before is for those who have missed nothing: it is asked again once that is known.
     const isUndecided = (model: string) => history.isUndecided(this.#after, model)
     if (this.#request.after !== undefined && [...this.models].some(isUndecided)) return
@@ -283,8 +281,8 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
       const begun = beginningOf({ history, graph }, this.models, this.#request, this.#after)
       this.#ordinal = begun.ordinal
       this.#given = begun.given
-      const cursor = history.cursorBehind(toLsn(BigInt(begun.ordinal)))
-      if (this.#isInitial) this.#partialCursor = partialCursorOf(cursor)
+      const lsn = toLsn(BigInt(begun.ordinal))
+      if (this.#isInitial) this.#partialCursor = partialCursorOf(history.cursorBehind(lsn))
       if (begun.needsOwnSets) this.#own = new SetGraph(begun.ordinal, this.#host.reading)
       this.#hold(this.#own ?? graph)
     } catch (error) {

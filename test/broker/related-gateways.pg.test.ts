@@ -8,7 +8,7 @@ import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
 import { Dice } from '../support/live-world.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
-import { createRelatedTables, playRelatedWorld, relatedModels } from '../support/related-oracle.ts'
+import { createRelatedTables, playRelatedWorld, registerRelated } from '../support/related-oracle.ts'
 import { provideRelationProject } from '../support/relation-schema.ts'
 import { until } from '../support/tags.ts'
 
@@ -38,7 +38,7 @@ class Fleet implements AsyncDisposable {
       ...{ prisma, catalog, url: this.#database.url, slot: slotOf(this.#database), role },
       ...{ broker: this.#broker, enableOnStart: role === 'tap' },
     } as never)
-    for (const { name } of relatedModels(catalog)) rowcast.register(name)
+    registerRelated(rowcast, catalog)
     rowcast.start()
     this.#all.push({ rowcast, prisma })
     return rowcast
@@ -54,7 +54,7 @@ class Fleet implements AsyncDisposable {
 
 describe.skipIf(NO_REDIS !== null)('subscriptions that follow relations, at gateways', () => {
   it('have what a search finds after every transaction, whoever stops', { timeout: 120_000 }, async () => {
-    const project = await provideRelationProject('relations-followed')
+    const project = await provideRelationProject('relations-followed', { hasMarks: true })
     await using database = await openDatabase()
     await createRelatedTables(database)
     await using redis = await openRedis()

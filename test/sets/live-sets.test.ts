@@ -5,19 +5,22 @@
  * has to be found.
  */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
 import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
+import { judgeVisibility } from '../../src/changes/soft-delete.ts'
 import { isRowcastError } from '../../src/errors.ts'
+import { LatestEvents } from '../../src/sets/latest-events.ts'
 import { LiveRows } from '../../src/sets/live-rows.ts'
 import { readRowsAt } from '../../src/sets/rows-at.ts'
 import { SetGraph } from '../../src/sets/set-graph.ts'
+import { unmarkedWhere } from '../../src/sets/unmarked-where.ts'
 import { type Request, type SetsCode, Viewer } from '../support/live-viewer.ts'
 import { Dice, World } from '../support/live-world.ts'
-import { provideRelationProject, relationWhere } from '../support/relation-schema.ts'
+import { MARKABLE, provideRelationProject, relationWhere } from '../support/relation-schema.ts'
 import type { AnyObject } from '../support/where-arbitrary.ts'
 
 const SEED = Number(process.env['ROWCAST_TEST_SEED'] ?? 1)
@@ -37,7 +40,7 @@ interface Subject {
 let subject: Subject
 
 beforeAll(async () => {
-  const { catalog } = await provideRelationProject('relations-in-memory')
+  const { catalog } = await provideRelationProject('relations-in-memory', { hasMarks: true })
   const wheres = Object.values(catalog.models).map((model) => {
     const filters = fc.sample(relationWhere(catalog, model, 3), { seed: SEED, numRuns: WHERES })
     return [model.name, filters.filter((where) => JSON.stringify(where).includes('":{'))] as const
@@ -66,7 +69,9 @@ function anyRequest({ catalog, wheres }: Subject, dice: Dice): Request {
 async function play(code: SetsCode, seed: number, isHasty = false): Promise<Outcome> {
   const dice = new Dice(seed)
   const truncates = dice.chance(0.2) ? 0.03 : 0
-  const world = new World(subject.catalog, dice, { transactions: TRANSACTIONS, truncates })
+  const marked = new Set(MARKABLE.filter(() => dice.chance(0.3)))
+  const options = { transactions: TRANSACTIONS, truncates, marked, softDeletes: code }
+  const world = new World(subject.catalog, dice, options)
   const snapshots = world.snapshots(isHasty)
   const readRows = (request: Parameters<typeof readRowsAt>[2], ordinal: number) =>
     code.readRowsAt(snapshots, ordinal, request)
@@ -109,7 +114,7 @@ async function play(code: SetsCode, seed: number, isHasty = false): Promise<Outc
     if (dice.chance(0.2) && viewers.length > 1) viewers.pop()?.leave()
     while (viewers.length < VIEWERS_MAX && dice.chance(0.5)) {
       const request = anyRequest(subject, dice)
-      const joining = { world, code, graph, readRows, ordinal }
+      const joining = { world, code, graph, readRows, ordinal, dice: dice.chance(0.4) ? dice : undefined }
       await guarded(async () => viewers.push(await Viewer.join(joining, request)))
     }
     if (dice.chance(0.5)) graph.prune(Math.min(ordinal, ...viewers.map((viewer) => viewer.ordinal)))
@@ -118,7 +123,7 @@ async function play(code: SetsCode, seed: number, isHasty = false): Promise<Outc
   return { boundaries, ended }
 }
 
-const CODE: SetsCode = { LiveRows, SetGraph, readRowsAt }
+const CODE: SetsCode = { LiveRows, SetGraph, LatestEvents, readRowsAt, judgeVisibility, unmarkedWhere }
 
 describe('live sets', () => {
   it('have what a naive search finds after every transaction', { timeout: 600_000 }, async () => {
@@ -315,41 +320,107 @@ const MUTANTS: readonly Mutant[] = [
     from: 'sort((a, b) => a.sequence - b.sequence)',
     to: 'sort((a, b) => b.sequence - a.sequence)',
   },
+  {
+    name: 'a row that is marked as deleted is read',
+    file: 'unmarked-where.ts',
+    from: 'OR: [{ [field.name]: false }, { [field.name]: null }]',
+    to: 'OR: [true, false, null].map((value) => ({ [field.name]: value }))',
+  },
+  {
+    name: 'a row is not read that nobody has ever marked',
+    file: 'unmarked-where.ts',
+    from: ', { [field.name]: null }]',
+    to: ']',
+  },
+  {
+    name: 'a mark is an UPDATE like others',
+    file: 'changes/soft-delete.ts',
+    from: "isMarked ? 'DELETE' : 'UPDATE'",
+    to: "'UPDATE'",
+  },
+  {
+    name: 'a mark that is taken off is passed over',
+    file: 'changes/soft-delete.ts',
+    from: "if (wasMarked) return isMarked ? 'hidden' : 'INSERT'",
+    to: "if (wasMarked) return 'hidden'",
+  },
+  {
+    name: 'a marked row that is deleted is deleted once more',
+    file: 'changes/soft-delete.ts',
+    from: "wasMarked ? 'hidden' : 'DELETE'",
+    to: "'DELETE'",
+  },
+  {
+    name: 'what takes a row away from its key is forgotten with what comes later of the row',
+    file: 'latest-events.ts',
+    from: 'this.#slots[index] = { event: removal, id: replaced, isNew: false, replaces: null }',
+    to: 'this.#slots[index] = null; this.#size -= removal.kind.length > 0 ? 1 : 0',
+  },
+  {
+    name: 'what waits shows what was there, whoever may see that by now',
+    file: 'latest-events.ts',
+    from: 'row !== null && !hides && !isSeen(row)',
+    to: 'row === null && !hides && !isSeen(row)',
+  },
+  {
+    name: 'a row that is there is taken for one that has only waited',
+    file: 'latest-events.ts',
+    from: 'oldKey === null ? !hasFrom : (other?.isNew ?? true)',
+    to: 'oldKey !== null || hasFrom || true',
+  },
+  {
+    name: 'a row that came and went is forgotten, and not that it went by another key',
+    file: 'latest-events.ts',
+    from: 'const dropped = [...this.#drop(from)]',
+    to: 'const dropped = [...(isGone ? [] : this.#drop(from))]',
+  },
+  {
+    name: 'a row that has waited is taken for one that is there',
+    file: 'latest-events.ts',
+    from: 'replaces: hasFrom ? oldKey : null',
+    to: 'replaces: null',
+  },
 ]
 
-const FILES = [
-  'concerned-index',
-  'counted-keys',
-  'held-set',
-  'key-set',
-  'keyed-rows',
-  'live-rows',
-  'related-rows',
-  'rows-at',
-  'set-graph',
-  'written-rows',
-]
-const SOURCE = join(import.meta.dirname, '../../src/sets')
+const FILES: ReadonlySet<string> = new Set([
+  'changes/soft-delete',
+  ...[
+    ...['concerned-index', 'counted-keys', 'held-set', 'key-set', 'keyed-rows', 'latest-events', 'live-rows'],
+    ...['related-rows', 'rows-at', 'set-graph', 'unmarked-where', 'written-rows'],
+  ].map((name) => `sets/${name}`),
+])
+const SOURCE = join(import.meta.dirname, '../../src')
 const GENERATED = join(import.meta.dirname, '../generated/set-mutants')
 
 /** Writes the code with the change, and loads it. */
 async function loadMutant({ file, from, to }: Mutant, name: string): Promise<SetsCode> {
   const folder = join(GENERATED, name)
-  await mkdir(folder, { recursive: true })
   for (const one of FILES) {
     const text = await readFile(join(SOURCE, `${one}.ts`), 'utf8')
     const parts = text.split(from)
-    if (`${one}.ts` === file) expect(parts.length, `${file} has "${from}" once`).toBe(2)
-    const mutated = `${one}.ts` === file ? parts.join(to) : text
-    const imported = mutated
-      .replaceAll("from '../", "from '../../../../src/")
-      .replace(/from '\.\/([\w-]+)\.ts'/gu, (same, name: string) =>
-        FILES.includes(name) ? same : `from '../../../../src/sets/${name}.ts'`,
-      )
+    const isMutated = one === (file.includes('/') ? file : `sets/${file}`).slice(0, -'.ts'.length)
+    if (isMutated) expect(parts.length, `${file} has "${from}" once`).toBe(2)
+    const imported = (isMutated ? parts.join(to) : text).replace(
+      /from '(\.{1,2}\/[\w./-]+)\.ts'/gu,
+      (same, path: string) => {
+        const other = join(dirname(one), path)
+        return FILES.has(other) ? same : `from '${pathToFileURL(join(SOURCE, `${other}.ts`)).href}'`
+      },
+    )
+    await mkdir(join(folder, dirname(one)), { recursive: true })
     await writeFile(join(folder, `${one}.ts`), imported)
   }
   const load = (one: string) => import(pathToFileURL(join(folder, `${one}.ts`)).href)
-  return { ...(await load('live-rows')), ...(await load('set-graph')), ...(await load('rows-at')) }
+  const names = [
+    'changes/soft-delete',
+    'latest-events',
+    'live-rows',
+    'rows-at',
+    'set-graph',
+    'unmarked-where',
+  ]
+  const loaded = await Promise.all(names.map((one) => load(one.includes('/') ? one : `sets/${one}`)))
+  return Object.assign({}, ...loaded)
 }
 
 describe('the oracle finds', () => {

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { createRowcast, type Rowcast } from '../../src/rowcast.ts'
 import { openDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
-import { createRelatedTables, playRelatedWorld, relatedModels } from '../support/related-oracle.ts'
+import { createRelatedTables, playRelatedWorld, registerRelated } from '../support/related-oracle.ts'
 import { provideRelationProject } from '../support/relation-schema.ts'
 
 const SEED = Number(process.env['ROWCAST_TEST_SEED'] ?? 3)
@@ -11,7 +11,7 @@ const TRANSACTIONS_EACH = Number(process.env['ROWCAST_TEST_TRANSACTIONS'] ?? 30)
 const SUBSCRIBERS = Number(process.env['ROWCAST_TEST_SUBSCRIBERS'] ?? 6)
 
 it('have what a search finds after every transaction', { timeout: 120_000 }, async () => {
-  const project = await provideRelationProject('relations-followed')
+  const project = await provideRelationProject('relations-followed', { hasMarks: true })
   const { catalog } = project
   await using database = await openDatabase()
   await createRelatedTables(database)
@@ -22,7 +22,7 @@ it('have what a search finds after every transaction', { timeout: 120_000 }, asy
     url: database.url,
     slot: slotOf(database),
   } as never)
-  for (const { name } of relatedModels(catalog)) rowcast.register(name)
+  registerRelated(rowcast, catalog)
   await rowcast.enable()
   rowcast.start()
   await rowcast.ready()

@@ -6,15 +6,21 @@ import type { Condition } from '../../src/bus/filter/condition.ts'
 import { allOf } from '../../src/bus/filter/condition.ts'
 import { TRUE } from '../../src/bus/filter/outcome.ts'
 import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
+import { primaryKeyOf } from '../../src/catalog/row-key.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
+import { formatCursor, INDEX_AFTER_ALL, parseCursor } from '../../src/changes/cursor.ts'
+import { keyBefore } from '../../src/changes/key-before.ts'
 import type { SetWatcher } from '../../src/sets/held-set.ts'
 import type { ReadRows } from '../../src/sets/key-set.ts'
+import type { WaitingEvent } from '../../src/sets/latest-events.ts'
 import type { JudgedWrite, LiveRows, MovedRow } from '../../src/sets/live-rows.ts'
+import { cursorOf } from '../../src/sets/related-event.ts'
 import type { StreamTransaction } from '../../src/sets/rows-at.ts'
 import type { HeldSets } from '../../src/sets/set-graph.ts'
 import { rowIdOf } from '../../src/sets/written-rows.ts'
-import type { World } from './live-world.ts'
+import type { Dice, SoftDeletes, World } from './live-world.ts'
 import { naiveFind, naiveKeys } from './naive-keys.ts'
+import { plainTransaction } from './plain-change.ts'
 
 /** What a viewer may see and asks for. */
 export interface Request {
@@ -26,9 +32,10 @@ export interface Request {
 }
 
 /** The code under test: the real one, or a mutant. */
-export interface SetsCode {
+export interface SetsCode extends SoftDeletes {
   readonly LiveRows: typeof import('../../src/sets/live-rows.ts').LiveRows
   readonly SetGraph: typeof import('../../src/sets/set-graph.ts').SetGraph
+  readonly LatestEvents: typeof import('../../src/sets/latest-events.ts').LatestEvents
   readonly readRowsAt: typeof import('../../src/sets/rows-at.ts').readRowsAt
 }
 
@@ -40,6 +47,53 @@ export interface Joining {
   readonly readRows: ReadRows
   /** The transaction that the sets have come to. */
   readonly ordinal: number
+  /** For one that is given the latest event of each row, at any moment. @default it is given every event at once */
+  readonly dice?: Dice | undefined
+}
+
+/** One that conflates. */
+interface ConflatingFold {
+  readonly latest: InstanceType<SetsCode['LatestEvents']>
+  readonly dice: Dice
+  /** All events, as whoever takes each at once is given them. */
+  readonly sequence: WaitingEvent[]
+}
+
+function movedEvent(model: ModelSpec, moved: MovedRow, ordinal: number, isLast: boolean): WaitingEvent {
+  const transaction = plainTransaction(ordinal)
+  const index = isLast ? INDEX_AFTER_ALL : INDEX_AFTER_ALL - 1
+  const cursor = formatCursor(transaction.origin, transaction.commitLsn, index)
+  const key = primaryKeyOf(model, moved.row)
+  return { kind: 'moved', ...moved, key, cursor, transaction, index: 0, isLast }
+}
+
+/** Whether it comes for whoever goes on in its transaction after this index: what the transaction moved comes once more. */
+function isBehind(event: WaitingEvent, index: number): boolean {
+  return event.kind === 'moved' ? index < INDEX_AFTER_ALL : event.change.index > index
+}
+
+/** The images that an event shows. */
+function shownBy(event: WaitingEvent): readonly AnyRow[] {
+  if (event.kind === 'moved') return event.transition === 'LEFT' ? [] : [event.row]
+  const { change, judgement } = event
+  const shown = [judgement.hidesOld ? null : change.old, judgement.hidesNew ? null : change.new]
+  return shown.filter((row) => row !== null)
+}
+
+/** As docs/live-sets.md says it. */
+function foldShown(rows: Map<string, AnyRow>, event: WaitingEvent, idOf: (row: AnyRow) => string): void {
+  if (event.kind === 'moved') {
+    if (event.transition === 'LEFT') rows.delete(idOf(event.key))
+    else rows.set(idOf(event.key), event.row)
+    return
+  }
+  const { change, judgement } = event
+  const { hidesOld, hidesNew, transition } = judgement
+  if (change.action === 'TRUNCATE') rows.clear()
+  const key = hidesNew ? keyBefore(change) : change.key
+  if (!hidesOld && change.oldKey != null) rows.delete(idOf(change.oldKey))
+  if (key !== null) rows.delete(idOf(key))
+  if (change.new !== null && !hidesNew && transition !== 'LEFT') rows.set(idOf(change.new), change.new)
 }
 
 /** One subscriber. */
@@ -54,8 +108,9 @@ export class Viewer implements SetWatcher {
   #isBegun = false
   /** The transactions that it was said of that they may concern it. */
   readonly #due = new Set<number>()
+  readonly #conflating: ConflatingFold | null
 
-  private constructor({ world, code, readRows, ordinal }: Joining, request: Request, held: HeldSets) {
+  private constructor({ world, code, readRows, ordinal, dice }: Joining, request: Request, held: HeldSets) {
     this.#world = world
     this.#request = request
     this.#held = held
@@ -64,6 +119,8 @@ export class Viewer implements SetWatcher {
     this.#rows = new Map()
     this.ordinal = ordinal
     const { model, rows, where } = request
+    const latest = new code.LatestEvents({ asksForRows: true, idOf: (key) => rowIdOf(model, key) })
+    this.#conflating = dice === undefined ? null : { latest, dice, sequence: [] }
     held.watch({ watcher: this, filters: new Map([[model, createChangeFilter({ rows, where })]]) })
   }
 
@@ -99,15 +156,54 @@ export class Viewer implements SetWatcher {
     // As a subscription does, it passes over the others.
     if (this.#due.has(ordinal)) await this.#fold(transaction)
     this.ordinal = ordinal
-    this.#check()
+    if (this.#conflating === null) this.#check()
+    else this.#give(this.#conflating)
+  }
+
+  /** Some of what waits, or all of it: then it has what it should. */
+  #give({ latest, dice, sequence }: ConflatingFold): void {
+    const { ordinal } = this
+    let last: WaitingEvent | null = null
+    const isSeen = (row: AnyRow) => this.#live.isSeenAt(row, ordinal)
+    for (let left = dice.chance(0.4) ? Number.POSITIVE_INFINITY : dice.below(3); left > 0; left -= 1) {
+      if (latest.first === undefined) break
+      for (const event of latest.shift(isSeen)) {
+        for (const row of shownBy(event)) this.#checkSight(row, [ordinal])
+        foldShown(this.#rows, event, (row) => this.#idOf(row))
+        last = event
+      }
+    }
+    if (latest.first === undefined) this.#check()
+    if (last === null) return
+    // Whoever goes on after what it was given last has the same in the end.
+    const { commitLsn, index } = parseCursor(cursorOf(last)).position
+    const resumed = new Map(this.#rows)
+    for (const event of sequence) {
+      const at = parseCursor(cursorOf(event)).position
+      const isLater = at.commitLsn > commitLsn || (at.commitLsn === commitLsn && isBehind(event, index))
+      if (isLater) foldShown(resumed, event, (row) => this.#idOf(row))
+    }
+    this.#check(resumed)
+  }
+
+  #wait(event: WaitingEvent): void {
+    this.#conflating?.latest.add(event)
+    this.#conflating?.sequence.push(event)
   }
 
   async #fold(transaction: StreamTransaction): Promise<void> {
     const { ordinal } = transaction
     const decided = this.#live.decide(transaction)
-    for (const write of decided.writes) this.#foldWrite(write, ordinal)
+    for (const write of decided.writes) {
+      if (this.#conflating === null) this.#foldWrite(write, ordinal)
+      else this.#wait({ kind: 'written', ...write, isLast: false })
+    }
     const rows = decided.request === null ? [] : await this.#readRows(decided.request, ordinal)
-    for (const moved of this.#live.moved(decided, ordinal, rows)) this.#foldMoved(moved, ordinal)
+    const all = this.#live.moved(decided, ordinal, rows)
+    for (const [at, moved] of all.entries()) {
+      if (this.#conflating === null) this.#foldMoved(moved, ordinal)
+      else this.#wait(movedEvent(this.#request.model, moved, ordinal, at === all.length - 1))
+    }
   }
 
   #foldWrite({ change, judgement }: JudgedWrite, ordinal: number): void {
@@ -117,7 +213,7 @@ export class Viewer implements SetWatcher {
     }
     const old = judgement.hidesOld ? null : change.old
     const after = judgement.hidesNew ? null : change.new
-    for (const row of [old, after]) if (row !== null) this.#checkSight(row, ordinal)
+    for (const row of [old, after]) if (row !== null) this.#checkSight(row, [ordinal - 1, ordinal])
     if (change.old !== null) this.#rows.delete(this.#idOf(change.old))
     if (after !== null && judgement.transition !== 'LEFT') this.#rows.set(this.#idOf(after), after)
   }
@@ -134,13 +230,13 @@ export class Viewer implements SetWatcher {
     else this.#rows.delete(id)
   }
 
-  /** The adversary's side: what is shown may be seen with the rights before the transaction, or with those after it. */
-  #checkSight(row: AnyRow, ordinal: number): void {
-    const mayBeSeen = [ordinal - 1, ordinal].some((at) => {
+  /** The adversary's side: what is shown may be seen with the rights before the transaction, or with those after it; what has waited, with those of now. */
+  #checkSight(row: AnyRow, ordinals: readonly number[]): void {
+    const mayBeSeen = ordinals.some((at) => {
       const keys = naiveKeys(this.#world.tablesAt(at))
       return compileCondition(this.#request.rows, keys)(row) === TRUE
     })
-    expect(mayBeSeen, `${this.#request.text}: ${JSON.stringify(row)} was shown at ${ordinal}`).toBe(true)
+    expect(mayBeSeen, `${this.#request.text}: ${JSON.stringify(row)} was shown at ${ordinals}`).toBe(true)
   }
 
   #expected(ordinal: number): ReadonlyMap<string, AnyRow> {
@@ -149,10 +245,10 @@ export class Viewer implements SetWatcher {
     return new Map(found.map((row) => [this.#idOf(row), row]))
   }
 
-  #check(): void {
+  #check(has: ReadonlyMap<string, AnyRow> = this.#rows): void {
     const sorted = (rows: ReadonlyMap<string, AnyRow>) =>
       Object.fromEntries([...rows].sort(([a], [b]) => (a < b ? -1 : 1)))
-    expect(sorted(this.#rows), `${this.#request.text} after ${this.ordinal}`).toEqual(
+    expect(sorted(has), `${this.#request.text} after ${this.ordinal}`).toEqual(
       sorted(this.#expected(this.ordinal)),
     )
   }

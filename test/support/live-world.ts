@@ -2,13 +2,17 @@
  * A small database in memory, for the oracle of live sets: random transactions, the state after each of them, and snapshots
  * that see some of what commits later.
  */
+
+import { compileCondition } from '../../src/bus/filter/compile-condition.ts'
+import { TRUE } from '../../src/bus/filter/outcome.ts'
+import { parseWhere } from '../../src/bus/filter/parse-where.ts'
 import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyChange, AnyRow, ChangeAction } from '../../src/changes/change.ts'
 import type { SnapshotReader, StreamTransaction } from '../../src/sets/rows-at.ts'
 import { rowIdOf } from '../../src/sets/written-rows.ts'
 import type { Tables } from './naive-keys.ts'
 import { plainChange, plainTransaction } from './plain-change.ts'
-import { tablesOf } from './relation-schema.ts'
+import { MARK, tablesOf } from './relation-schema.ts'
 
 /** Random numbers from a seed: mulberry32. */
 export class Dice {
@@ -45,7 +49,10 @@ type State = ReadonlyMap<string, ReadonlyMap<string, AnyRow>>
 /** A transaction of the world. */
 export class WorldTransaction implements StreamTransaction {
   readonly ordinal: number
+  /** As they are delivered: to whoever does not see marked rows. */
   readonly changes: AnyChange[] = []
+  /** As the tables take them. */
+  readonly writes: AnyChange[] = []
 
   constructor(ordinal: number) {
     this.ordinal = ordinal
@@ -68,10 +75,18 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
 
 const WRITES_MAX = 5
 
-/** How often tables are emptied. */
+/** What makes rows that are marked as deleted look as if they were not there: the real code, or a mutant. */
+export interface SoftDeletes {
+  readonly judgeVisibility: typeof import('../../src/changes/soft-delete.ts').judgeVisibility
+  readonly unmarkedWhere: typeof import('../../src/sets/unmarked-where.ts').unmarkedWhere
+}
+
+/** How often tables are emptied, and which models' rows are marked instead of deleted. */
 export interface WorldOptions {
   readonly transactions: number
   readonly truncates: number
+  readonly marked: ReadonlySet<string>
+  readonly softDeletes: SoftDeletes
 }
 
 /** A whole history. */
@@ -81,19 +96,25 @@ export class World {
   /** After each transaction; the first is the one before all. */
   readonly #states: State[] = []
   readonly #dice: Dice
-  readonly #truncates: number
+  readonly #options: WorldOptions
+  readonly #catalog: ModelCatalog
 
-  constructor(catalog: ModelCatalog, dice: Dice, { transactions, truncates }: WorldOptions) {
+  constructor(catalog: ModelCatalog, dice: Dice, options: WorldOptions) {
+    const { transactions } = options
     this.models = tablesOf(catalog)
+    this.#catalog = catalog
     this.#dice = dice
-    this.#truncates = truncates
+    this.#options = options
     this.#states.push(this.#firstState())
     for (let ordinal = 1; ordinal <= transactions; ordinal++) this.#commit(ordinal)
   }
 
   tablesAt(ordinal: number): Tables {
     const state = this.#states[ordinal] as State
-    return Object.fromEntries([...state].map(([name, rows]) => [name, [...rows.values()]]))
+    const isThere = (name: string, row: AnyRow) => !this.#options.marked.has(name) || row[MARK] !== true
+    return Object.fromEntries(
+      [...state].map(([name, rows]) => [name, [...rows.values()].filter((row) => isThere(name, row))]),
+    )
   }
 
   /**
@@ -104,10 +125,36 @@ export class World {
     return {
       read: async ({ model }, ordinal) => {
         const { state, reach } = this.#snapshot(ordinal, isHasty)
-        const rows = [...(state.get(model.name)?.values() ?? [])]
+        const rows = [...(state.get(model.name)?.values() ?? [])].filter(this.#isRead(model))
         return { rows, later: async () => this.transactions.slice(ordinal, reach) }
       },
     }
+  }
+
+  /** As a query finds them that asks for rows that are not marked. */
+  #isRead(model: ModelSpec): (row: AnyRow) => boolean {
+    const { marked, softDeletes } = this.#options
+    const where = softDeletes.unmarkedWhere(model, marked.has(model.name) ? MARK : undefined)
+    if (where === null) return () => true
+    const test = compileCondition(parseWhere(model, this.#catalog, where))
+    return (row) => test(row) === TRUE
+  }
+
+  /** What is delivered of a write. */
+  #deliver(transaction: WorldTransaction, model: ModelSpec, write: AnyChange): void {
+    const { marked, softDeletes } = this.#options
+    const add = (images: Pick<AnyChange, 'action' | 'old' | 'new'>) =>
+      transaction.changes.push(changeOf(transaction, model, images))
+    if (!marked.has(model.name) || write.action === 'TRUNCATE') {
+      add(write)
+      return
+    }
+    const { old, new: after } = write
+    const reader = { isSet: (name: string, row: AnyRow) => row[name] != null && row[name] !== false }
+    const message = { kind: write.action.toLowerCase(), oldKind: 'full', old, new: after }
+    const seen = softDeletes.judgeVisibility(reader as never, MARK, message as never)
+    if (seen === 'hidden' || seen === 'unknown') return
+    add({ action: seen, old: seen === 'INSERT' ? null : old, new: seen === 'DELETE' ? null : after })
   }
 
   #firstState(): State {
@@ -145,11 +192,12 @@ export class World {
     const model = this.#dice.pick(this.models)
     const rows = state.get(model.name) as Map<string, AnyRow>
     const add = (action: ChangeAction, old: AnyRow | null, after: AnyRow | null) => {
-      const change = changeOf(transaction, model, { action, old, new: after })
-      transaction.changes.push(change)
-      apply(rows, model, change)
+      const write = changeOf(transaction, model, { action, old, new: after })
+      transaction.writes.push(write)
+      apply(rows, model, write)
+      this.#deliver(transaction, model, write)
     }
-    if (this.#dice.chance(this.#truncates)) {
+    if (this.#dice.chance(this.#options.truncates)) {
       add('TRUNCATE', null, null)
       return
     }
@@ -182,7 +230,7 @@ export class World {
         unseen.push(later)
         continue
       }
-      for (const change of later.changes) {
+      for (const change of later.writes) {
         const model = this.models.find(({ name }) => name === change.model) as ModelSpec
         apply(state.get(model.name) as Map<string, AnyRow>, model, change)
       }
@@ -198,10 +246,13 @@ function changeOf(
 ): AnyChange {
   const keyOf = (row: AnyRow) => Object.fromEntries(model.primaryKey.map((name) => [name, row[name]]))
   const row = images.new ?? images.old
+  const oldKey = images.action === 'UPDATE' && images.old !== null ? keyOf(images.old) : null
+  const isRekeyed = oldKey !== null && rowIdOf(model, oldKey) !== rowIdOf(model, row as AnyRow)
   return plainChange({
-    ...images,
+    ...{ action: images.action, old: images.old, new: images.new },
     model: model.name,
     key: row === null ? null : keyOf(row),
+    oldKey: isRekeyed ? oldKey : null,
     index: transaction.changes.length,
     transaction: plainTransaction(transaction.ordinal),
   })
@@ -223,8 +274,8 @@ function areInConflict(models: readonly ModelSpec[], a: WorldTransaction, b: Wor
     const model = models.find(({ name }) => name === change.model) as ModelSpec
     return [change.old, change.new].flatMap((row) => (row === null ? [] : [rowIdOf(model, row)]))
   }
-  return a.changes.some((one) =>
-    b.changes.some((other) => {
+  return a.writes.some((one) =>
+    b.writes.some((other) => {
       if (one.model !== other.model) return false
       if (one.action === 'TRUNCATE' || other.action === 'TRUNCATE') return true
       const ids = idsOf(other)

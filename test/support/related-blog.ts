@@ -21,6 +21,8 @@ const post = Post
 type BlogOptions = Partial<RelatedReading> &
   Pick<SetsBusOptions, 'isShared'> & { readonly monotonicMs?: (() => number) | undefined }
 
+type Written = Pick<AnyChange, 'model' | 'action' | 'old' | 'new'> & Partial<Pick<AnyChange, 'oldKey'>>
+
 /** Its bus, who subscribes, and what commits. */
 export function relatedBlog(
   readRows: ReadRows,
@@ -43,7 +45,7 @@ export function relatedBlog(
   if (filter === null) throw new Error('It has a condition.')
   const request = { model: post, filter, setModels: new Set(['User']), asksForRows: true }
   const subscribe = (more: Partial<RelatedRequest> = {}) => bus.subscribeRelated({ ...request, ...more })
-  const commit = (at: number, ...written: readonly Pick<AnyChange, 'model' | 'action' | 'old' | 'new'>[]) => {
+  const commit = (at: number, ...written: readonly Written[]) => {
     const transaction = plainTransaction(at)
     const changes = written.map((each, index) =>
       plainChange({ ...each, transaction, index, key: { id: (each.new ?? each.old)?.['id'] } }),

@@ -82,9 +82,20 @@ CREATE TABLE "_PostToTag" ("A" int NOT NULL, "B" int NOT NULL, PRIMARY KEY ("A",
 CREATE TABLE "_follows" ("A" int NOT NULL, "B" int NOT NULL, PRIMARY KEY ("A", "B"));
 `
 
+/** The models whose rows may be marked as deleted, where that is asked for, and the field that does it. */
+export const MARKABLE: readonly string[] = ['Team', 'Member', 'User', 'Post']
+export const MARK = 'gone'
+
+/** The tables of a schema with marks. */
+export const MARKED_TABLES =
+  RELATION_TABLES + MARKABLE.map((model) => `ALTER TABLE "${model}" ADD ${MARK} boolean;`).join('\n')
+
 /** The schema's client and catalog. @param name of the folder they are generated into; tests that run side by side have two */
-export function provideRelationProject(name: string): Promise<SchemaProject> {
-  return generateSchemaProject(name, { text: SCHEMA })
+export function provideRelationProject(name: string, { hasMarks = false } = {}): Promise<SchemaProject> {
+  const text = SCHEMA.replace(/^model (\w+) \{$/gmu, (line, model: string) =>
+    hasMarks && MARKABLE.includes(model) ? `${line}\n  ${MARK} Boolean?` : line,
+  )
+  return generateSchemaProject(name, { text })
 }
 
 /** Models and join tables of a catalog. */
