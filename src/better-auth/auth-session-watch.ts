@@ -55,8 +55,8 @@ export class AuthSessionWatch {
   }
 
   /**
-   * Resolves once ends that commit from now on are noticed, with the time that `watch` is to be given.
-   * @throws NO_STREAM_YET where there is no stream in time
+   * Resolves once ends that commit from now on are noticed, and queries see those before, with the time that `watch` is to be given.
+   * @throws NO_STREAM_YET where there is no stream in time, or the database does not answer
    */
   async begin(): Promise<number> {
     // Before it reads: what keeps the reading from going on meanwhile ends whoever is being let in.
@@ -65,6 +65,8 @@ export class AuthSessionWatch {
     if (models === null) return beganMs
     if (!this.#isReading) this.#guard.run('watch sessions', () => this.#read(models))
     await this.#rowcast.whenLive()
+    // The stream may bring the end of a session before queries see it: what has come is visible behind a cursor for now.
+    await this.#rowcast.changeCursor()
     return beganMs
   }
 

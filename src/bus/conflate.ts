@@ -2,6 +2,7 @@
 import { explainUnrepresentable } from '../catalog/values/unrepresentable-value.ts'
 import type { AnyChange, AnyRow } from '../changes/change.ts'
 import { keyBefore } from '../changes/key-before.ts'
+import type { Lsn } from '../wire/lsn.ts'
 import type { Delivery } from './bus.ts'
 
 /** What later changes say of a key. */
@@ -28,19 +29,32 @@ interface Said {
  * The latest delivery of each row, in their order, and each that replaced a key, or may have: nothing that comes later says that
  * the key before is gone. Where the latest came without a field, as it did not change, also the one that had it, or that said the row was gone. A TRUNCATE makes
  * everything before it unneeded; changes of tables without a primary key are all kept, as nothing distinguishes their rows.
+ * Where the last of a transaction falls away, the last that is kept of it says that it is the last.
  */
 export function conflate<D extends Delivery>(deliveries: readonly D[]): D[] {
   const later = new Map<string, Later>()
   const kept: D[] = []
+  /** Transactions whose last delivery fell away. */
+  const ended = new Set<Lsn>()
   for (let index = deliveries.length - 1; index >= 0; index -= 1) {
     const delivery = deliveries[index] as D
     const { change } = delivery
     const said = saidOf(delivery)
-    if (said.key !== null && !isNeeded(change, said.key, said, later)) continue
-    kept.push(delivery)
+    const { commitLsn } = change.transaction
+    if (said.key !== null && !isNeeded(change, said.key, said, later)) {
+      if (delivery.isLastOfTransaction) ended.add(commitLsn)
+      continue
+    }
+    kept.push(ended.delete(commitLsn) ? asLast(delivery) : delivery)
     if (change.action === 'TRUNCATE') break
   }
   return kept.reverse()
+}
+
+/** A copy, as others who wait for the same delivery may have what followed it. */
+function asLast<D extends Delivery>(delivery: D): D {
+  const copy: D = Object.create(Object.getPrototypeOf(delivery))
+  return Object.assign(copy, delivery, { isLastOfTransaction: true })
 }
 
 /** A row out of sight is gone, under the key that it had in sight; one that comes into sight was not there, whatever key it had. */

@@ -71,6 +71,17 @@ interface Waiter {
   hurry(): void
 }
 
+/** What a change says of its transaction, as far as that is selected. */
+interface ComingTransaction {
+  readonly xid: string | null
+  /** Of the mutation. */
+  readonly id: string | null
+}
+
+function isSame(one: ComingTransaction, other: ComingTransaction): boolean {
+  return one.xid === other.xid && one.id === other.id
+}
+
 /** As many are remembered, the oldest is forgotten first. */
 const REMEMBERED_MAX = 1_000
 const SETTLED_WITHIN_MS = 30_000
@@ -84,6 +95,8 @@ export class OwnMutations<Row extends object> {
   readonly #byXid = new Map<string, Set<Mutation<Row>>>()
   /** The latest transactions that have come whole: a change may come before the answer that says which it is. */
   readonly #come = new Set<string>()
+  /** The one of which not all has come. */
+  #coming: ComingTransaction | null = null
   #end: { readonly cause: unknown } | null = null
 
   /** An id that no other client has, known from now on. */
@@ -189,16 +202,26 @@ export class OwnMutations<Row extends object> {
   take({ transaction }: ListChange<Row>): boolean {
     const id = transaction?.metadata?.mutationId
     const xid = transaction?.xid == null ? null : String(transaction.xid)
-    const named = id == null ? undefined : this.#byId.get(String(id))
-    const written = [...(this.#byXid.get(xid ?? '') ?? [])]
+    const come: ComingTransaction = { xid, id: id == null ? null : String(id) }
+    // Its last change may have fallen away, where the server conflates: the next transaction says that it is over.
+    if (this.#coming !== null && !isSame(this.#coming, come)) this.#finish(this.#coming)
+    const named = come.id !== null && this.#byId.has(come.id)
+    const isOwn = named || this.#byXid.has(xid ?? '')
     // With `last` selected, what is shown stays until all of the transaction has come.
-    if (transaction?.last !== false) {
-      if (xid !== null) this.#noteCome(xid)
-      for (const mutation of written) this.#awaitXids(mutation, mutation.xids)
-      // What names the mutation is all there is, unless it is one of several transactions.
-      if (named !== undefined && !written.includes(named)) this.#settle(named, 'change')
-    }
-    return named !== undefined || written.length > 0
+    if (transaction?.last === false) this.#coming = come
+    else this.#finish(come)
+    return isOwn
+  }
+
+  /** All of a transaction has come. */
+  #finish({ xid, id }: ComingTransaction): void {
+    this.#coming = null
+    const named = id === null ? undefined : this.#byId.get(id)
+    const written = [...(this.#byXid.get(xid ?? '') ?? [])]
+    if (xid !== null) this.#noteCome(xid)
+    for (const mutation of written) this.#awaitXids(mutation, mutation.xids)
+    // What names the mutation is all there is, unless it is one of several transactions.
+    if (named !== undefined && !written.includes(named)) this.#settle(named, 'change')
   }
 
   #noteCome(xid: string): void {
@@ -217,6 +240,7 @@ export class OwnMutations<Row extends object> {
   reloaded(missed: readonly Mutation<Row>[]): void {
     // It may be another database by now, whose transactions have the same numbers.
     this.#come.clear()
+    this.#coming = null
     for (const mutation of missed) {
       if (mutation.outcome !== null) continue
       if (mutation.waiting.size > 0) this.#settle(mutation, 'reload')

@@ -8,9 +8,14 @@ import { CHANGE_ACTIONS, type ChangeAction } from '../changes/change.ts'
 import { memberOf } from '../member-of.ts'
 import { type Histogram, LATENCY_BOUNDS } from './metric-table.ts'
 
+/** A change's own, and that of rows which a transaction brought into sight, or out of it, without writing them. */
+type DeliveredAction = ChangeAction | 'READ'
+
+const DELIVERED_ACTIONS: readonly DeliveredAction[] = [...CHANGE_ACTIONS, 'READ']
+
 /** Counts of one model. */
 interface ModelDeliveries {
-  readonly actions: Record<ChangeAction, number>
+  readonly actions: Record<DeliveredAction, number>
   replayed: number
 }
 
@@ -51,8 +56,8 @@ export class DeliveryCounters {
   #of(model: string): ModelDeliveries {
     const known = this.models.get(model)
     if (known !== undefined) return known
-    const actions = Object.fromEntries(CHANGE_ACTIONS.map((action) => [action, 0]))
-    const created = { actions: actions as Record<ChangeAction, number>, replayed: 0 }
+    const actions = Object.fromEntries(DELIVERED_ACTIONS.map((action) => [action, 0]))
+    const created = { actions: actions as ModelDeliveries['actions'], replayed: 0 }
     this.models.set(model, created)
     return created
   }

@@ -71,7 +71,7 @@ export const METRICS = {
     'reason',
   ),
   rowcast_deliveries_total: counter(
-    'Changes handed to a WebSocket, event stream or multipart response.',
+    'Changes handed to a WebSocket, event stream or multipart response. `READ`: rows that a transaction moved into sight, or out of it, and did not write.',
     'model',
     'action',
   ),

@@ -30,6 +30,7 @@ function fakeRowcast() {
   const rowcast = {
     subscriptions: 0,
     whenLive: async () => {},
+    changeCursor: async () => '',
     subscribe() {
       rowcast.subscriptions += 1
       waiting = createDeferred()
@@ -176,4 +177,18 @@ it('a row that is given another key is gone', async () => {
   watch.watch(viewer('1'), await watch.begin(), end)
   await emit({ model: 'Login', action: 'UPDATE', key: { id: '2' }, oldKey: { id: '1' }, new: {} })
   expect(end).toHaveBeenCalledOnce()
+})
+
+it('lets nobody be asked about before queries see all that the stream has brought', async () => {
+  const rowcast = fakeRowcast()
+  const visible = createDeferred<string>()
+  rowcast.changeCursor = () => visible.promise
+  let hasBegun = false
+  const beginning = rowcast.watch.begin().then(() => {
+    hasBegun = true
+  })
+  await vi.advanceTimersByTimeAsync(5)
+  expect(hasBegun).toBe(false)
+  visible.resolve('')
+  await beginning
 })

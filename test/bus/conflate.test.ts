@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest'
 import type { Delivery } from '../../src/bus/bus.ts'
 import { conflate } from '../../src/bus/conflate.ts'
 import { createInvalidDate } from '../../src/catalog/values/unrepresentable-value.ts'
-import type { AnyChange } from '../../src/changes/change.ts'
+import type { AnyChange, TransactionInfo } from '../../src/changes/change.ts'
 import { keyBefore } from '../../src/changes/key-before.ts'
 import { applyChange, type ListChange } from '../../src/client/apply-change.ts'
-import { plainChange } from '../support/plain-change.ts'
+import { plainChange, plainTransaction } from '../support/plain-change.ts'
 
 function deliver(...changes: readonly Partial<AnyChange>[]): Delivery[] {
   return changes.map((details, index) => ({
@@ -187,4 +187,21 @@ describe('conflate', () => {
   it('keeps all changes of rows that have no key', () => {
     expect(indexes(conflate(deliver({ key: null }, { key: null })))).toEqual([0, 1])
   })
+})
+
+it('a transaction whose last change fell away says it with the last that is kept', () => {
+  const [first, second] = [plainTransaction(1), plainTransaction(2)]
+  const write = (transaction: TransactionInfo, index: number, id: number) =>
+    deliver({ transaction, index, action: 'UPDATE', key: { id }, new: { id } })[0] as Delivery
+  const earlier = [write(first, 0, 1), write(first, 1, 2)].map((each, at) => ({
+    ...each,
+    isLastOfTransaction: at === 1,
+  }))
+  const kept = conflate([...earlier, write(second, 0, 2)])
+  expect(kept.map(({ change, isLastOfTransaction }) => [change.key, isLastOfTransaction])).toEqual([
+    [{ id: 1 }, true],
+    [{ id: 2 }, true],
+  ])
+  // Others may wait for the same delivery, and get what followed it.
+  expect(earlier[0]?.isLastOfTransaction).toBe(false)
 })

@@ -280,3 +280,14 @@ it('takes what was made while the first rows were read for among them, unless it
   await shows('Ada', 'Ben', 'Cy')
   list.stop()
 })
+
+it('the next transaction says that one is over whose last change fell away', async () => {
+  const { list, send, begun } = open()
+  await begun()
+  const [named, written] = [list.newMutationId(), list.newMutationId()]
+  const settled = [list.settled(named, {}), list.settled(written, { xid: 7 })]
+  send('INSERT', ben, named, false, '7')
+  send('INSERT', { id: 3, name: 'Cy' }, null, true, '8')
+  expect(await Promise.all(settled)).toEqual(['change', 'change'])
+  list.stop()
+})

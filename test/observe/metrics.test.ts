@@ -182,6 +182,19 @@ describe('metrics', () => {
 })
 
 describe('counters', () => {
+  it('count rows that were moved without being written as READ', () => {
+    const counters = new DeliveryCounters(['User'])
+    const change = { ...plainChange({ model: 'User', transaction: plainTransaction(1) }), action: 'READ' }
+    for (let count = 0; count < 2; count += 1) counters.onDelivered({ change, hidesOld: false })
+    expect(counters.models.get('User')?.actions).toEqual({
+      INSERT: 0,
+      UPDATE: 0,
+      DELETE: 0,
+      TRUNCATE: 0,
+      READ: 2,
+    })
+  })
+
   it('find the bucket that a delivery belongs to', () => {
     let nowMs = 0
     const counters = new DeliveryCounters([], () => nowMs)

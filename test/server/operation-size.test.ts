@@ -38,12 +38,17 @@ test('entities of a subgraph count as often as they are asked for, inline or in 
   const query =
     'query ($of: [_Any!]!) { _entities(representations: $of) { ... on User { posts(take: 200) { id } } } }'
   const representations = (count: number) => Array.from({ length: count }, () => ({ __typename: 'User' }))
-  expect(rowsOf(query, { of: representations(1_000) })).toBe(1_000 * 200)
-  expect(rowsOf(query, { of: representations(1)[0] as never })).toBe(200)
+  expect(rowsOf(query, { of: representations(1_000) })).toBe(1_000 + 1_000 * 200)
+  expect(rowsOf(query, { of: representations(1)[0] as never })).toBe(1 + 200)
   const inline = query
     .replace('$of)', `[${'{ __typename: "User" } '.repeat(3)}])`)
     .replace('($of: [_Any!]!) ', '')
-  expect(rowsOf(inline, {})).toBe(3 * 200)
+  expect(rowsOf(inline, {})).toBe(3 + 3 * 200)
+  expect(
+    rowsOf('query ($of: [_Any!]!) { _entities(representations: $of) { ... on User { id } } }', {
+      of: representations(7),
+    }),
+  ).toBe(7)
 })
 
 test('a long list of what does not fit costs no more than a few errors', () => {

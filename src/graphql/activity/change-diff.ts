@@ -58,8 +58,8 @@ export function diffChange(
   // An image that the viewer may not see does not disclose itself by what differs, nor by its key either.
   const isWhole = change.action !== 'UPDATE' || hidesImage(change, old, now)
   const shown = isWhole ? fields : fields.filter(({ name }) => differs(change, name))
-  const isOnlyHidden = change.action === 'UPDATE' && shown.length === 0
-  if (isOnlyHidden && fields.length < spec.fields.length && view.hidden.size > 0) return null
+  const isOfHidden = shown.length === 0 && fields.length < spec.fields.length
+  if (change.action === 'UPDATE' && (isOfHidden || mayBeOfHidden(change, view))) return null
   return {
     model: change.model,
     action: change.action,
@@ -68,6 +68,11 @@ export function diffChange(
     hasNew: now !== null,
     fields: isOfRows ? shown.flatMap((field) => showField(field, old, now)) : [],
   }
+}
+
+/** Where the old row is not known, nobody can say whether a field was changed that the viewer sees: who is refused some is shown none. */
+function mayBeOfHidden({ old }: AnyChange, { hidden }: ModelView): boolean {
+  return old === null && hidden.size > 0
 }
 
 /** Where the old row is not known, PostgreSQL does not say what differs either: all that came is shown. */

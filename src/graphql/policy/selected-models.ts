@@ -20,13 +20,16 @@ export function modelOfType({ extensions }: GraphQLNamedType): string | null {
   return typeof model === 'string' ? model : null
 }
 
+/** The extension of fields that show what rows of other models decide, as counts do: names of the models. */
+export const DECIDED_BY = 'rowcastDecidedBy'
+
 /** The model of a type in some schema; null where it has none. */
 export type ModelOfType = (type: GraphQLNamedType) => string | null
 
 /** Models by field of a document, of each schema: documents are kept parsed, and fields with them. */
 const knownOf = new WeakMap<ModelOfType, WeakMap<FieldNode, readonly string[]>>()
 
-/** Every model that the field of `info` and what is selected under it can show. */
+/** Every model that the field of `info` and what is selected under it can show, or count. */
 export function selectedModels(
   info: GraphQLResolveInfo,
   modelOf: ModelOfType = modelOfType,
@@ -54,6 +57,9 @@ function modelsUnder(info: GraphQLResolveInfo, node: FieldNode, modelOf: ModelOf
     const fields = isObjectType(parent) || isInterfaceType(parent) ? parent.getFields() : {}
     const type = fields[field.name.value]?.type
     if (type === undefined) return
+    for (const owner of possibleTypes(info, parent as GraphQLNamedType)) {
+      for (const model of decidingModels(owner, field.name.value)) models.add(model)
+    }
     for (const possible of possibleTypes(info, getNamedType(type)))
       walkSelection(walk, field.selectionSet, note(possible))
   }
@@ -66,6 +72,12 @@ function modelsUnder(info: GraphQLResolveInfo, node: FieldNode, modelOf: ModelOf
   }
   onField(node, info.parentType.name)
   return [...models]
+}
+
+function decidingModels(type: GraphQLNamedType, name: string): readonly string[] {
+  const field = isObjectType(type) ? type.getFields()[name] : undefined
+  const models: unknown = field?.extensions[DECIDED_BY]
+  return Array.isArray(models) ? models : []
 }
 
 /** The type, and what an interface or union can turn out to be. */

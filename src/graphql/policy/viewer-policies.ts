@@ -160,6 +160,12 @@ export class ViewerPolicies {
     return spec === undefined || found === undefined ? null : foreignKeyOf(this.#catalog, spec, found)
   }
 
+  /** All relations of a model. */
+  relationsOf(model: string): readonly string[] {
+    const spec: ModelSpec | undefined = this.#catalog.models[model]
+    return spec?.relations.map(({ name }) => name) ?? []
+  }
+
   /** The model that a relation leads to; null where the model has no such relation. */
   relatedModel(model: string, relation: string): string | null {
     const spec: ModelSpec | undefined = this.#catalog.models[model]

@@ -5,6 +5,7 @@
 
 import type { GraphQLField } from 'graphql'
 import { memberOf } from '../../member-of.ts'
+import { DECIDED_BY } from '../policy/selected-models.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { selectedByPothos, withSelected } from '../pothos-internals.ts'
 import { both } from '../reading/relation-link.ts'
@@ -13,7 +14,7 @@ import { relationNameOf } from '../shown-column.ts'
 /** Arguments, context, and what Pothos passes beside them. */
 type SelectOf = (args: object, context: object, ...rest: unknown[]) => unknown
 
-/** Narrows the counts that a field of the model selects. */
+/** Narrows the counts that a field of the model selects, and notes on the field whose rows it counts. */
 export function guardCounts(
   field: GraphQLField<unknown, object>,
   model: string,
@@ -28,7 +29,13 @@ export function guardCounts(
     const selection = selectOf(args, context, ...rest)
     return selection instanceof Promise ? selection.then(narrow) : narrow(selection)
   }
-  field.extensions = withSelected(field.extensions, guarded)
+  // What is selected may depend on arguments: then any relation may be counted.
+  const counted = countsOf({ select })
+  const models = modelsOf(counted === null ? policies.relationsOf(model) : Object.keys(counted), {
+    model,
+    policies,
+  })
+  field.extensions = { ...withSelected(field.extensions, guarded), [DECIDED_BY]: models }
 }
 
 /** Whose counts, and for whom. */
@@ -38,14 +45,24 @@ interface Counting {
   readonly context: object
 }
 
+/** Models whose policies decide about counts of these relations: those that are counted, and those that have the keys. */
+function modelsOf(
+  relations: readonly string[],
+  { model, policies }: Pick<Counting, 'model' | 'policies'>,
+): readonly string[] {
+  const found = relations.flatMap((name) => [
+    policies.relatedModel(model, name),
+    policies.foreignKey(model, name)?.model,
+  ])
+  return [...new Set(found.flatMap((each) => each ?? []))]
+}
+
 function narrowCounts(selection: unknown, { model, policies, context }: Counting): unknown {
   const counts = countsOf(selection)
   if (counts === null) return selection
   const targets = new Map(Object.keys(counts).map((name) => [name, policies.relatedModel(model, name)]))
   const keys = Object.keys(counts).flatMap((name) => policies.foreignKey(model, name) ?? [])
-  const asked = [...targets.values(), ...keys.map((key) => key.model)]
-    .flatMap((each) => each ?? [])
-    .filter((each) => policies.asksViewer(each))
+  const asked = modelsOf(Object.keys(counts), { model, policies }).filter((each) => policies.asksViewer(each))
   if (asked.length === 0) return selection
   const narrowed = () => {
     for (const key of keys) policies.checkVisible(context, key)

@@ -127,7 +127,7 @@ function sizeUnder(
     if (node === undefined || field === undefined) continue
     const named = getNamedType(field.type)
     const times = level.times * repeatsOf(count, field, node)
-    if (modelOfType(named) !== null) rows += times
+    if (givesRows(count, named)) rows += times
     // An empty list is asked for as well.
     cost += Math.max(times, level.times) * level.factor * (isLeafType(named) ? 1 : 2)
     if (times > 0) {
@@ -138,6 +138,12 @@ function sizeUnder(
     if (rows > count.max.rows || cost > count.max.cost) break
   }
   return { rows, cost }
+}
+
+/** Also what an interface or a union may turn out to be. */
+function givesRows({ schema }: Count, type: GraphQLNamedType): boolean {
+  const possible = isAbstractType(type) ? [type, ...schema.getPossibleTypes(type)] : [type]
+  return possible.some((each) => modelOfType(each) !== null)
 }
 
 /** How often the field's content is there at the most, as far as its arguments say. */

@@ -117,6 +117,11 @@ describe('activity', () => {
         ...{ model: 'User', action: 'UPDATE', key: { id: 'a' }, changed: ['role', 'email', 'passwordHash'] },
         ...{ old: USER, new: { ...USER, role: 'MEMBER', email: 'new@x', passwordHash: 'other' } },
       },
+      // Nothing but what nobody sees differs.
+      {
+        ...{ model: 'User', action: 'UPDATE', key: { id: 'a' }, changed: ['email', 'passwordHash'] },
+        ...{ old: USER, new: { ...USER, email: 'newest@x', passwordHash: 'third' } },
+      },
       { model: 'User', action: 'DELETE', key: { id: 'a' }, old: USER },
       { model: 'User', action: 'TRUNCATE' },
     )
@@ -245,6 +250,11 @@ describe('who sees it', () => {
         changed: ['email'],
         old: member,
         new: { ...member, email: 'n' },
+      },
+      // Nobody knows what differs.
+      {
+        ...{ model: 'User', action: 'UPDATE', key: { id: 'm' }, changed: [], old: null },
+        new: { ...member, email: 'newer' },
       },
       // Out of sight, under a new key.
       {
