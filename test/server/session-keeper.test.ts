@@ -6,10 +6,11 @@ import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { createSessionKeeper } from '../../src/server/session/session-keeper.ts'
 
-function createKeeper() {
+/** @param timeoutMs after which a call no longer counts as running */
+function createKeeper(timeoutMs = 10) {
   const keeper = createSessionKeeper({
     ...{ logger: silentLogger, guard: createGuard(silentLogger) },
-    ...{ contextCallsMax: 3, connectionInitTimeoutMs: 10, revalidateIntervalMs: 300 },
+    ...{ contextCallsMax: 3, connectionInitTimeoutMs: timeoutMs, revalidateIntervalMs: 300 },
     errorMask: { mask: () => new GraphQLError('masked'), hasLogged: () => false },
   })
   onTestFinished(() => keeper.close())
@@ -17,7 +18,7 @@ function createKeeper() {
 }
 
 test('checks are made so many at a time, and all are made', async () => {
-  const keeper = createKeeper()
+  const keeper = createKeeper(60_000)
   const running = { now: 0, most: 0, all: 0 }
   const revalidate = async () => {
     running.now += 1
@@ -58,7 +59,7 @@ test('what watches a session ends it after the watch has begun, is stopped once,
     return stopped
   }
   const [first, second, third] = [vi.fn(), vi.fn(), vi.fn()]
-  keeper.watch({ context: {}, watch }, first)
+  const leaveFirst = keeper.watch({ context: {}, watch }, first)
   const leave = keeper.watch({ context: {}, watch }, second)
   const atOnce = (end: () => void) => {
     end()
@@ -79,8 +80,11 @@ test('what watches a session ends it after the watch has begun, is stopped once,
   ends[0]?.(new RowcastError('SESSION_EXPIRED', 'Over.'))
   ends[0]?.()
   leave()
+  leave()
   ends[1]?.()
   await Promise.resolve()
+  // The connection that ended with its session leaves as well.
+  leaveFirst()
   expect(first.mock.calls.map(([why]) => why.code)).toEqual(['SESSION_EXPIRED'])
   expect(second).not.toHaveBeenCalled()
   for (const end of [third, failing])

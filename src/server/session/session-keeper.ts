@@ -116,6 +116,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       let isOver = false
       let stopWatch = WATCHING_NOTHING
       const stop = (): void => {
+        if (isOver) return
         isOver = true
         stopTimer()
         stopRow()
@@ -133,6 +134,8 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       const watched: Watched | null = revalidate === undefined ? null : { revalidate, end, checking: null }
       if (watched !== null) checks.add(watched)
       stopWatch = startWatch(session, end, options)
+      // It may have ended the session before it said how it is stopped.
+      if (isOver) guard.run('end the watch of a session', () => stopWatch())
       return stop
     },
     async revalidate() {
