@@ -2,9 +2,11 @@
 // lockfile, and what imports them in dist/ imports them there. An application so installs neither them nor what they need (64 packages,
 // some of which ask for a newer Node.js than rowcast does). graphql, Pothos and Prisma are never bundled: the application has its own, and there must be one.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { builtinModules } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { esmExternalRequirePlugin } from 'rolldown/plugins'
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const DIST = join(ROOT, 'dist')
@@ -25,8 +27,11 @@ const PACKAGES = {
 /** Begins the names of the entries: one for each package. */
 const ENTRY = '\0entry:'
 
-/** What stays an import: it is the application's, or rowcast's own dependency. */
-const EXTERNAL = [/^node:/, /^graphql(\/|$)/]
+/**
+ * What stays an import: it is Node's own, or the application's. What packages in CommonJS `require` of it becomes one: who bundles an application then
+ * finds it, and gives all the same graphql, and the function that stands for `require` is undefined in what webpack makes of it.
+ */
+const EXTERNAL = [/^node:/, /^graphql(\/|$)/, ...builtinModules]
 
 rmSync(BUNDLED, { recursive: true, force: true })
 mkdirSync(BUNDLED)
@@ -67,7 +72,8 @@ async function bundle(names) {
     },
   }
   const build = await rolldown({
-    ...{ input, cwd: ROOT, platform: 'node', external: EXTERNAL, plugins: [entries], logLevel: 'silent' },
+    ...{ input, cwd: ROOT, platform: 'node', logLevel: 'silent' },
+    plugins: [entries, esmExternalRequirePlugin({ external: EXTERNAL })],
   })
   const { output } = await build.write({
     ...{ dir: BUNDLED, format: 'esm', comments: { legal: true, annotation: false, jsdoc: false } },
@@ -75,10 +81,10 @@ async function bundle(names) {
   })
   await build.close()
   for (const { fileName, code } of output) {
-    // A bundle in CommonJS that an application makes of it has no such address: what is asked for there is Node's own, or the application's graphql.
+    // For what is optional and may be nowhere. A bundle in CommonJS that an application makes of it has no such address.
     const anywhere = code?.replace(
       'createRequire(import.meta.url)',
-      "createRequire(import.meta.url || process.cwd() + '/')",
+      "process.getBuiltinModule('node:module').createRequire(import.meta.url || process.cwd() + '/')",
     )
     if (anywhere !== code) writeFileSync(join(BUNDLED, fileName), anywhere)
   }
