@@ -131,11 +131,13 @@ const SETS = ['test/servers/node_modules', 'node_modules']
 
 /**
  * A project with the packed tarball, unpacked, and links to the packages that this repository has installed: nothing is asked of the registry, so what
- * the tarball says of its dependencies does not count.
+ * the tarball says of its versions does not count.
+ * @param packages what there is beside rowcast and what it depends on. @default all
  */
 export async function openLinkedProject(
   files: Readonly<Record<string, string>>,
   env: NodeJS.ProcessEnv,
+  packages?: readonly string[],
 ): Promise<PackedProject> {
   const folder = await mkdtemp(join(tmpdir(), 'rowcast-linked-'))
   const modules = join(folder, 'node_modules')
@@ -147,11 +149,14 @@ export async function openLinkedProject(
     '-C',
     join(modules, 'rowcast'),
   ])
-  for (const set of SETS) await linkPackages(join(ROOT, set), modules)
+  if (packages === undefined) for (const set of SETS) await linkPackages(join(ROOT, set), modules)
+  else await linkNamed(modules, packages)
   await mkdir(join(modules, '.bin'))
   for (const [name, file] of Object.entries(PROGRAMS)) {
-    await symlink(join(modules, file), join(modules, '.bin', name))
-    await chmod(join(modules, file), 0o755)
+    const isOurs = file.startsWith('rowcast/')
+    const path = join(isOurs ? modules : join(ROOT, 'node_modules'), file)
+    await symlink(path, join(modules, '.bin', name))
+    if (isOurs) await chmod(path, 0o755)
   }
   const project = openProject(folder, {
     ...process.env,
@@ -164,10 +169,29 @@ export async function openLinkedProject(
   return project
 }
 
+/** Those that are named, and where npm would find them, those that rowcast depends on. */
+async function linkNamed(modules: string, packages: readonly string[]): Promise<void> {
+  const own = join(modules, 'rowcast')
+  const { dependencies } = JSON.parse(await readFile(join(own, 'package.json'), 'utf8')) as {
+    dependencies: Readonly<Record<string, string>>
+  }
+  for (const name of Object.keys(dependencies)) await linkPackage(name, join(own, 'node_modules'))
+  for (const name of packages) await linkPackage(name, modules)
+}
+
+/** @throws where none of this repository's sets has it */
+export async function linkPackage(name: string, modules: string): Promise<void> {
+  const from = SETS.map((set) => join(ROOT, set, name)).find((path) => existsSync(path))
+  if (from === undefined) throw new Error(`${name} is in none of ${SETS.join(', ')}.`)
+  await mkdir(dirname(join(modules, name)), { recursive: true })
+  if (!existsSync(join(modules, name))) await symlink(from, join(modules, name))
+}
+
 const PROGRAMS: Readonly<Record<string, string>> = {
   prisma: 'prisma/build/index.js',
   tsx: 'tsx/dist/cli.mjs',
   rowcast: 'rowcast/dist/cli/main.js',
+  'prisma-pothos-types': '@pothos/plugin-prisma/bin/generator.js',
   'rowcast-generator': 'rowcast/dist/generator/main.js',
 }
 
