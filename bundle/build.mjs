@@ -24,6 +24,10 @@ const PACKAGES = {
   valibot: 'valibot.js',
 }
 
+/** How the bundler gives what was required: webpack refuses to name an export that graphql does not have. */
+const WHOLE_MODULE =
+  /Object\.prototype\.hasOwnProperty\.call\(([\w$]+), "module\.exports"\) \? \1\["module\.exports"\] : \{ \.\.\.\1 \}/g
+
 /** Begins the names of the entries: one for each package. */
 const ENTRY = '\0entry:'
 
@@ -82,10 +86,12 @@ async function bundle(names) {
   await build.close()
   for (const { fileName, code } of output) {
     // For what is optional and may be nowhere. A bundle in CommonJS that an application makes of it has no such address.
-    const anywhere = code?.replace(
-      'createRequire(import.meta.url)',
-      "process.getBuiltinModule('node:module').createRequire(import.meta.url || process.cwd() + '/')",
-    )
+    const anywhere = code
+      ?.replace(
+        'createRequire(import.meta.url)',
+        "process.getBuiltinModule('node:module').createRequire(import.meta.url || process.cwd() + '/')",
+      )
+      .replace(WHOLE_MODULE, '{ ...$1 }')
     if (anywhere !== code) writeFileSync(join(BUNDLED, fileName), anywhere)
   }
   const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
