@@ -34,8 +34,12 @@ export interface Memory {
   readonly rssBytes: number
 }
 
-/** Serves the sample's models with the config. @param config text of a module */
-export async function servePackage(database: TestDatabase, config: string): Promise<ServedPackage> {
+/** Serves the sample's models with the config. @param config text of a module @param env more of the environment */
+export async function servePackage(
+  database: TestDatabase,
+  config: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServedPackage> {
   const folder = await mkdtemp(join(tmpdir(), 'rowcast-attacked-'))
   await install(folder)
   await writeFile(join(folder, 'rowcast.config.js'), config)
@@ -44,7 +48,7 @@ export async function servePackage(database: TestDatabase, config: string): Prom
     cwd: folder,
     env: {
       ...{ PATH: process.env['PATH'], NODE_ENV: 'production', DATABASE_URL: database.url },
-      ...{ ROWCAST_SLOT: `attacked_${database.name}`, PORT: '0' },
+      ...{ ROWCAST_SLOT: `attacked_${database.name}`, PORT: '0', ...env },
     },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
