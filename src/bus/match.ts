@@ -1,5 +1,6 @@
 /** Stage 6, bus. A change on its way to subscriptions: what is offered to all, and what one of them gets of it. */
 import type { AnyChange } from '../changes/change.ts'
+import { RowChange } from '../changes/row-change.ts'
 import type { Delivery } from './bus.ts'
 import type { Transition } from './filter/judge-change.ts'
 import { Weight } from './holdings.ts'
@@ -76,7 +77,8 @@ export function isReplayed(delivery: Delivery): boolean {
   return delivery instanceof Match && delivery.isReplayed
 }
 
-/** Bytes of the images that the delivery's change keeps; 0 where that is not known. */
-export function rowBytesOf(delivery: Delivery): number {
-  return delivery instanceof Match ? delivery.weight.rowBytes : 0
+/** Bytes of the images that the delivery's change keeps, undecoded; null where that is not known. */
+export function rowBytesOf(delivery: Delivery): number | null {
+  if (delivery instanceof Match) return delivery.weight.rowBytes
+  return delivery.change instanceof RowChange ? delivery.change.imageBytes : null
 }

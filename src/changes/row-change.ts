@@ -97,6 +97,12 @@ export class RowChange implements AnyChange {
     return this.#changed
   }
 
+  /** What its images have, undecoded. */
+  get imageBytes(): number {
+    const bytesOf = (tuple: Tuple | null) => (tuple === null ? 0 : tuple.end - tuple.start)
+    return bytesOf(this.#oldTuple) + bytesOf(this.#newTuple)
+  }
+
   get cursor(): string {
     return formatCursor(this.transaction.origin, this.transaction.commitLsn, this.index)
   }

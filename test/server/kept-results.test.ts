@@ -14,7 +14,11 @@ const schema = buildSchema('type Query { a: Int } type Subscription { name: Stri
 const args = { schema, document: parse('subscription { name }') }
 
 /** How often results were made that two members asked for, one after the other. */
-function countMade(nameLength: number, keptBytesMax: number, rowBytes = 0): number {
+function countMade(
+  nameLength: number,
+  keptBytesMax: number,
+  { rowBytes = 0, isRelated = false, row = null as object | null } = {},
+): number {
   let made = 0
   const groups = createDeliveryGroups({
     ...{ keptBytesMax, isBusy: () => true, guard: createGuard(silentLogger) },
@@ -22,8 +26,13 @@ function countMade(nameLength: number, keptBytesMax: number, rowBytes = 0): numb
   })
   const members = [groups.join(args, 'all', true), groups.join(args, 'all', true)]
   const deliveries = Array.from({ length: RESULTS }, (_, id) => {
-    const offer = new Offer(plainChange({ model: 'Tag', key: { id } }), rowBytes, true, false)
-    return Object.assign(new Match(offer, { transition: null, hidesOld: false, hidesNew: false }), {
+    const change = plainChange({ model: 'Tag', key: { id }, new: row as never })
+    const seen = { transition: null, hidesOld: false, hidesNew: false }
+    // What follows relations gives deliveries of its own.
+    const delivery = isRelated
+      ? { change, ...seen, isLastOfTransaction: true }
+      : new Match(new Offer(change, rowBytes, true, false), seen)
+    return Object.assign(delivery, {
       name() {
         made += 1
         return 'x'.repeat(nameLength)
@@ -41,5 +50,11 @@ test('each is made once where there is room for all', () => {
 test('what there is no room for is made again, however short its text: what stands behind it counts', () => {
   expect(countMade(1, 16 * KIB)).toBeGreaterThan(RESULTS * 1.8)
   expect(countMade(10 * KIB, RESULTS * 2 * KIB)).toBeGreaterThan(RESULTS * 1.8)
-  expect(countMade(1, RESULTS * 2 * KIB, 10 * KIB)).toBeGreaterThan(RESULTS * 1.8)
+  expect(countMade(1, RESULTS * 2 * KIB, { rowBytes: 10 * KIB })).toBeGreaterThan(RESULTS * 1.8)
+})
+
+test('a change of a subscription that follows relations counts with its rows', () => {
+  const related = { isRelated: true, row: { id: 1, name: 'x'.repeat(10 * KIB) } }
+  expect(countMade(1, RESULTS * 2 * KIB, related)).toBeGreaterThan(RESULTS * 1.8)
+  expect(countMade(1, RESULTS * 2 * KIB, { isRelated: true })).toBe(RESULTS)
 })

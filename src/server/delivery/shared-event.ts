@@ -5,6 +5,7 @@
 import type { Delivery } from '../../bus/bus.ts'
 import type { Transition } from '../../bus/filter/judge-change.ts'
 import { rowBytesOf } from '../../bus/match.ts'
+import { bytesOf } from '../../graphql/reading/row-weights.ts'
 import type { CommittedPart } from '../../graphql/subscription/transaction-subscription.ts'
 import type { KeptListEvent, KeptTotalsEvent } from '../../sets/kept-request.ts'
 import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
@@ -41,8 +42,13 @@ export function isWhole(value: unknown): boolean {
 export function rowBytesOfEvent(value: unknown): number {
   const event = value as SourceEvent
   if ('shown' in event) return 0
-  if ('deliveries' in event) return event.deliveries.reduce((sum, each) => sum + rowBytesOf(each), 0)
-  return isRead(event) ? 0 : rowBytesOf(event)
+  if ('deliveries' in event) return event.deliveries.reduce((sum, each) => sum + imageBytesOf(each), 0)
+  return isRead(event) ? 0 : imageBytesOf(event)
+}
+
+function imageBytesOf(delivery: Delivery): number {
+  const { old, new: now } = delivery.change
+  return rowBytesOf(delivery) ?? bytesOf([old, now])
 }
 
 const TRANSITIONS: Readonly<Record<Transition, number>> = { ENTERED: 1, STAYED: 2, LEFT: 3 }
