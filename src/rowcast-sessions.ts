@@ -9,6 +9,7 @@ import { invariant, isRowcastError, RowcastError } from './errors.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
 import { memberOf } from './member-of.ts'
 import type { RowcastParts } from './rowcast-parts.ts'
+import { atFence, canFence } from './sets/fence.ts'
 import { type FoundRow, type Gone, RowWatch, type WantedRow } from './sets/row-watch.ts'
 import type { SessionRow, SessionRows } from './sets/session-rows.ts'
 import { unmarkedWhere } from './sets/unmarked-where.ts'
@@ -91,14 +92,29 @@ function readerOf({ options: { prisma }, models, target }: SessionParts, model: 
         hint: 'Give createRowcast a `prisma`.',
       },
     )
-  return ({ where, ...query }: { readonly where?: object }) => {
+  const { answerTimeoutMs } = waitBoundsOf(target)
+  const checkSeen = seenCheck(Object(prisma), model, answerTimeoutMs)
+  return async ({ where, ...query }: { readonly where?: object }) => {
     const there = unmarkedWhere(model, models.options.get(model.name)?.softDelete)
-    const found: Promise<readonly AnyRow[]> = findMany.call(delegate, {
-      ...query,
-      where: there === null ? where : { AND: [where, there] },
-    })
+    const asked = { ...query, where: there === null ? where : { AND: [where, there] } }
+    const found: Promise<readonly AnyRow[]> = findMany.call(delegate, asked)
     // One connection of the pool that fell silent is not to keep all sessions from being looked for again.
-    return withinAnswerTime(found, waitBoundsOf(target).answerTimeoutMs)
+    const rows = await withinAnswerTime(found, answerTimeoutMs)
+    if (rows.length === 0) await checkSeen(asked)
+    return rows
+  }
+}
+
+/** How long it is known that no rows are hidden. */
+const SEEN_MS = 10_000
+
+/** A session that row level security hides is not over. @returns what throws SOURCE_ROW_SECURITY where it hides rows of the table */
+function seenCheck(client: object, model: ModelSpec, timeoutMs: number): (query: object) => Promise<void> {
+  let seenUntilMs = 0
+  return async (query) => {
+    if (!canFence(client) || performance.now() < seenUntilMs) return
+    await atFence(client, model, timeoutMs, (findMany) => findMany({ ...query, take: 1 }))
+    seenUntilMs = performance.now() + SEEN_MS
   }
 }
 

@@ -97,7 +97,7 @@ export class RelatedRowReader implements SnapshotReader {
     const { log } = progress
     if (log === null) throw cannotGoOn('the stream has ended', name)
     await this.whenVisible(ordinal, name)
-    const { rows, fence } = await this.#readRows(request, this.#sinceVisible(log, ordinal))
+    const { rows, fence } = await this.#readSeeing(request, ordinal, this.#sinceVisible(log, ordinal))
     const later = async (): Promise<readonly StreamTransaction[]> => {
       await progress.whenPassed(fence.endLsn)
       if (progress.log !== log) throw movedOn(name)
@@ -138,6 +138,19 @@ export class RelatedRowReader implements SnapshotReader {
     const since = this.#options.turns.begun
     this.#visible = { log, restarts, ordinal, since }
     return since
+  }
+
+  /** Of several servers behind the client, the one that is read from may be behind the one that was asked what can be seen. */
+  async #readSeeing(request: RowRequest, ordinal: number, since: number): Promise<RowsAtFence> {
+    const { turns, monotonicMs, wait } = this.#options
+    const deadline = monotonicMs() + this.#bounds.timeoutMs
+    for (let from = since; ; from = turns.begun) {
+      const found = await this.#readRows(request, from)
+      if (found.fence.endLsn > BigInt(ordinal)) return found
+      if (monotonicMs() >= deadline)
+        throw cannotGoOn('a commit is not visible to queries', request.model.name)
+      await wait(LOOK_INTERVAL_MS)
+    }
   }
 
   /** Whoever asks for the same gets it from one read, where that sees enough. */

@@ -7,23 +7,51 @@ import { followSessions } from '../../src/rowcast-sessions.ts'
 import { StreamWatchers } from '../../src/sets/stream-watchers.ts'
 import { seeing } from '../support/seeing.ts'
 
-test('a read that has no answer is given up, and the next one ends a session that is gone', async () => {
+/** What sessions of tags work with. */
+function partsWith(tag: object, client: object = {}) {
   const guard = createGuard(silentLogger)
   const watchers = new StreamWatchers(guard)
+  const parts = {
+    ...{ catalog, guard, bus: { watchers }, models: { options: new Map() } },
+    ...{
+      visibility: { look: () => Promise.resolve(seeing(() => true)) },
+      options: { prisma: { tag, ...client } },
+    },
+    target: { waits: { answerTimeoutMs: 20 } },
+  }
+  return { parts, watchers }
+}
+
+test('where row level security hides the sessions, that is said, and not that they are over', async () => {
+  const findMany = async () => []
+  let hiding: string | null = 'public."Tag"'
+  const session = {
+    tag: { findMany },
+    $queryRawUnsafe: async (sql: string) =>
+      sql.includes('pg_locks') ? [{ rewritten: false, hiding }] : [{ snapshot: '1:1:', lsn: '0/1' }],
+  }
+  const client = { ...session, $transaction: (run: (of: typeof session) => unknown) => run(session) }
+  const { parts } = partsWith({ findMany }, client)
+  const sessions = followSessions(parts as never, () => false, {
+    model: catalog.models.Tag,
+    of: ({ id }: { readonly id: number }) => ({ id }),
+  })
+  await expect(sessions.find({ id: 1 })).rejects.toMatchObject({
+    code: 'CONTEXT_TIMEOUT',
+    cause: { code: 'SOURCE_ROW_SECURITY' },
+  })
+  hiding = null
+  await expect(sessions.find({ id: 1 })).rejects.toMatchObject({ code: 'SESSION_REVOKED' })
+})
+
+test('a read that has no answer is given up, and the next one ends a session that is gone', async () => {
   const reads = [
     () => Promise.resolve([{ id: 1, name: 'session' }]),
     () => new Promise<never>(() => {}),
     () => Promise.resolve([]),
   ]
   const findMany = vi.fn(() => (reads.shift() ?? (() => Promise.resolve([])))())
-  const parts = {
-    ...{ catalog, guard, bus: { watchers }, models: { options: new Map() } },
-    ...{
-      visibility: { look: () => Promise.resolve(seeing(() => true)) },
-      options: { prisma: { tag: { findMany } } },
-    },
-    target: { waits: { answerTimeoutMs: 20 } },
-  }
+  const { parts, watchers } = partsWith({ findMany })
   const sessions = followSessions(parts as never, () => false, {
     model: catalog.models.Tag,
     of: ({ id }: { readonly id: number }) => ({ id }),
