@@ -13,13 +13,14 @@ import type { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { Answers } from './answers.ts'
 import type { PageHolder } from './held-pages.ts'
+import { cursorAt, type LastGiven, lastOf } from './last-given.ts'
 import { LatestAnswers, type LatestAnswersSource } from './latest-answers.ts'
 import { leftWaiting } from './left-waiting.ts'
 import { LiveView } from './live-view.ts'
 import { type LogTransaction, nextRetained } from './log-transactions.ts'
 import type { AudienceMember } from './related-audiences.ts'
 import { aheadOf, beginningOf, laterCursor, modelsOf, ordinalBefore } from './related-beginning.ts'
-import { cursorOf, type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
+import { type RelatedEvent, type TransactionEvent, withLast } from './related-event.ts'
 import { firstMoment, firstRowsOf } from './related-first-rows.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import type { StreamTransaction } from './rows-at.ts'
@@ -51,7 +52,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   #own: SetGraph | null = null
   /** Whether it has the sets that all share, as they are now. */
   #isShared = false
-  #lastCursor: string | null
+  #last: LastGiven | null
   /** The position of its cursor, where another process gave that and this one has not come as far. */
   ahead: Lsn | null = null
   /** What it has for a cursor until all first rows have come; null where there are none to come any more. */
@@ -74,7 +75,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     this.#view = new LiveView(host, request)
     this.#isInitial = request.isInitial === true && after === undefined
     this.#after = after === undefined || after === AFTER_EARLIEST ? null : parseCursor(after)
-    this.#lastCursor = this.#after === null ? null : (after ?? null)
+    this.#last = this.#after === null ? null : (after ?? null)
     this.#events = this.#follow()
     const source: LatestAnswersSource = {
       pull: async () => (await this.#events.next()).value ?? null,
@@ -108,8 +109,9 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   get lastCursor(): string | null {
     const { history } = this.#host
     if (this.#partialCursor !== null) return this.#partialCursor
-    if (history === null || this.#ordinal === null) return this.#lastCursor
-    return laterCursor(history, this.#lastCursor, ordinalBefore(this.#answers.first) ?? this.#reached)
+    const last = this.#last === null ? null : cursorAt(this.#last)
+    if (history === null || this.#ordinal === null) return last
+    return laterCursor(history, last, ordinalBefore(this.#answers.first) ?? this.#reached)
   }
 
   /** Behind its first rows there is a cursor to go on after. */
@@ -176,7 +178,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
 
   #note(event: RelatedEvent): void {
     if (event.kind === 'ready') this.#partialCursor = null
-    this.#lastCursor = cursorOf(event)
+    this.#last = lastOf(event)
     if (this.#wake !== null && this.#due !== null && this.#answers.waiting === 0) this.#host.caughtUp(this)
   }
 

@@ -117,14 +117,15 @@ export class SetGraph {
 
   /**
    * Takes the next transaction. Sets that it does not concern, nor their inputs, are as they were.
+   * @param looked the same, as it is looked at now: sets take it when they can
    * @returns whom it may concern: by what it writes, or by a set that it may change. To all others it is as if it had not been.
    */
-  advance(transaction: StreamTransaction): Iterable<SetWatcher> {
+  advance(transaction: StreamTransaction, looked: StreamTransaction = transaction): Iterable<SetWatcher> {
     const { ordinal, models } = transaction
     this.#ordinal = ordinal
     if (models?.size === 0) return []
-    const concerned = this.#watching.concernedBy(transaction)
-    for (const held of this.#concernedBy(transaction)) {
+    const concerned = this.#watching.concernedBy(looked)
+    for (const held of this.#concernedBy(looked)) {
       for (const watcher of itemsOf(held.watchers)) concerned.add(watcher)
       this.#enqueue(held, async () => {
         await held.set?.advance(transaction, this.#reading.readRows)

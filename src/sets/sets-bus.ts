@@ -29,6 +29,7 @@ import { RelatedAudiences } from './related-audiences.ts'
 import type { RelatedHost, RelatedReading, RelatedRequest } from './related-request.ts'
 import { RelatedSubscription } from './related-subscription.ts'
 import { SetGraph } from './set-graph.ts'
+import { sharedOf } from './settled-writes.ts'
 import type { StreamFollower } from './stream-follower.ts'
 import { StreamWatchers } from './stream-watchers.ts'
 
@@ -219,16 +220,15 @@ export class SetsBus implements ChangeBus, RelatedHost {
     return this.#bus.progress(label, cursor)
   }
 
-  #advance({ transaction }: TransactionPart): void {
+  #advance({ transaction: { commitLsn } }: TransactionPart): void {
     const { history, graph } = this
     if (history === null || graph === null) return
-    const { commitLsn } = transaction
     const ordinal = ordinalOf(commitLsn)
     this.#follower.notePassed(commitLsn)
     this.#endWhoMissed(history, ordinal)
     const found = nextTransactionOf(history.log, this.#open.models, ordinal - 1)
-    const concerned = graph.advance(found ?? { ordinal, models: NONE, changesOf: () => [] })
-    if (found !== null) callAll(concerned, (watcher) => watcher.concern(found))
+    const looked = sharedOf(found ?? { ordinal, models: NONE, changesOf: () => [] })
+    callAll(graph.advance(found ?? looked, looked), (watcher) => watcher.concern(looked))
     callAll(this.#open.beginning(), (subscription) => this.#notice(subscription))
     this.#untilLook -= 1
     if (this.#untilLook > 0) return

@@ -42,15 +42,19 @@ export class SettledWrites {
   }
 }
 
-/** What waits for many is there once, however many audiences they are. */
-function sharedOf(transaction: StreamTransaction): StreamTransaction {
+/** The transaction with changes that are made once, however many look at them; of a large one each makes its own. */
+export function sharedOf(transaction: StreamTransaction): StreamTransaction {
   const byModel = new Map<string, readonly AnyChange[]>()
+  const countOf = (model: string) => transaction.countOf?.(model) ?? Number.POSITIVE_INFINITY
   return {
     ordinal: transaction.ordinal,
     models: transaction.models,
-    countOf: (model) => transaction.countOf?.(model) ?? Number.POSITIVE_INFINITY,
+    countOf,
     changesOf(model) {
-      const changes = byModel.get(model) ?? [...transaction.changesOf(model)]
+      const known = byModel.get(model)
+      if (known !== undefined) return known
+      if (countOf(model) > CHANGES_MAX) return transaction.changesOf(model)
+      const changes = [...transaction.changesOf(model)]
       byModel.set(model, changes)
       return changes
     },

@@ -287,13 +287,13 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'nobody is named by the row before',
     file: 'set-graph.ts',
-    from: 'this.#watching.concernedBy(transaction)',
+    from: 'this.#watching.concernedBy(looked)',
     to: 'this.#watching.concernedBy({ ordinal, models, changesOf: (model) => [...transaction.changesOf(model)].map((change) => ({ ...change, old: change.new ?? change.old })) })',
   },
   {
     name: 'nobody is named by the row after',
     file: 'set-graph.ts',
-    from: 'this.#watching.concernedBy(transaction)',
+    from: 'this.#watching.concernedBy(looked)',
     to: 'this.#watching.concernedBy({ ordinal, models, changesOf: (model) => [...transaction.changesOf(model)].map((change) => ({ ...change, new: change.old ?? change.new })) })',
   },
   {

@@ -1,0 +1,20 @@
+/** Sets, between stages 6 and 7. What a subscription was given last, as far as it is needed to go on. Pure. */
+import type { AnyChange } from '../changes/change.ts'
+import { formatCursor } from '../changes/cursor.ts'
+import { cursorOf, type RelatedEvent } from './related-event.ts'
+
+/** Of a write, where it stands: a text for each event would cost more than to give it. Nobody holds the change itself, which has the bytes of its rows. */
+export type LastGiven = string | Pick<AnyChange, 'transaction' | 'index'>
+
+export function lastOf(event: RelatedEvent): LastGiven {
+  if (event.kind !== 'written') return cursorOf(event)
+  const { transaction, index } = event.change
+  return { transaction, index }
+}
+
+/** The cursor to go on after it. */
+export function cursorAt(last: LastGiven): string {
+  if (typeof last === 'string') return last
+  const { transaction, index } = last
+  return formatCursor(transaction.origin, transaction.commitLsn, index)
+}
