@@ -31,6 +31,8 @@ export const PINNED_SESSION_SETTINGS: Readonly<Record<string, string>> = {
   default_transaction_read_only: 'off',
   default_transaction_deferrable: 'off',
   default_transaction_isolation: 'read committed',
+  /** Of a catalog without statistics the planner expects the worst: compiling a statement of ours takes seconds, running it milliseconds. */
+  jit: 'off',
   /** The decoder's warnings are the only news of a publication that is gone. */
   client_min_messages: 'warning',
 }
