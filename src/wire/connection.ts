@@ -14,12 +14,12 @@ import { contain } from '../guard.ts'
 import { answerTimeout, withAnswerDeadline } from './answer-deadline.ts'
 import { systemClock, type WireClock } from './clock.ts'
 import type { DirectSocket } from './direct-socket.ts'
-import { driverSocket, serverPidOf } from './driver-socket.ts'
+import { driverSocket } from './driver-socket.ts'
 import { type DriverTarget, type WaitBounds, waitBoundsOf } from './driver-target.ts'
 import { createFrameReader, encodeCopyDone, encodeQuery, encodeStatusUpdate } from './frames.ts'
 import { isLinkDead, type LivenessTimings } from './liveness.ts'
-import { LSN_ZERO, parseLsn } from './lsn.ts'
-import { prepareSession } from './prepare-session.ts'
+import { LSN_ZERO, type Lsn, parseLsn } from './lsn.ts'
+import { type PreparedSession, prepareSession } from './prepare-session.ts'
 import type {
   QueryOptions,
   ReplicationConnection,
@@ -58,9 +58,9 @@ export async function openReplicationConnection(
         letGo = target.choice?.hold(server) ?? letGo
       },
     })
-    const timings = await prepareSession(client, answerTimeoutMs)
+    const session = await prepareSession(client, answerTimeoutMs)
     const clock = options.clock ?? systemClock
-    const connection = new Connection(client, direct, { ...timings, answerTimeoutMs }, clock)
+    const connection = new Connection(client, direct, { ...session, answerTimeoutMs }, clock)
     connection.closed.then(letGo, letGo)
     return connection
   } catch (error) {
@@ -71,7 +71,7 @@ export async function openReplicationConnection(
   }
 }
 
-interface ConnectionTimings extends LivenessTimings {
+interface ConnectionSession extends PreparedSession {
   readonly answerTimeoutMs: number
 }
 
@@ -81,7 +81,8 @@ class Connection implements ReplicationConnection {
   readonly #client: pg.Client
   readonly #direct: DirectSocket
   readonly #socket: Socket
-  readonly #timings: ConnectionTimings
+  readonly #timings: LivenessTimings
+  readonly #answerTimeoutMs: number
   readonly #clock: WireClock
   /** The last flushed position that this connection reported. */
   #reportedLsn = LSN_ZERO
@@ -92,14 +93,15 @@ class Connection implements ReplicationConnection {
   #isClosing = false
   #failure: Error | null = null
 
-  constructor(client: pg.Client, direct: DirectSocket, timings: ConnectionTimings, clock: WireClock) {
+  constructor(client: pg.Client, direct: DirectSocket, session: ConnectionSession, clock: WireClock) {
     this.#client = client
     this.#direct = direct
     this.#socket = driverSocket(client)
-    this.#timings = timings
+    this.#timings = session.timings
+    this.#answerTimeoutMs = session.answerTimeoutMs
     this.#clock = clock
     this.#lastHeardMs = clock.monotonicMs()
-    this.serverPid = serverPidOf(client)
+    this.serverPid = session.serverPid
     let resolve: (reason: Error | null) => void = () => {}
     this.closed = new Promise((settle) => {
       resolve = settle
@@ -136,7 +138,7 @@ class Connection implements ReplicationConnection {
 
   /** Bound: what reads the catalog takes the function alone. */
   readonly query = async <Row extends object>(text: string, { isPatient = false }: QueryOptions = {}) => {
-    const deadlineMs = isPatient ? null : this.#timings.answerTimeoutMs
+    const deadlineMs = isPatient ? null : this.#answerTimeoutMs
     const { rows } = await withAnswerDeadline(this.#client, deadlineMs, () => this.#client.query<Row>(text))
     return rows
   }
@@ -148,7 +150,8 @@ class Connection implements ReplicationConnection {
   }
 
   async startStream(request: StreamRequest, handler: StreamHandler): Promise<void> {
-    const { answerTimeoutMs, statusIntervalMs } = this.#timings
+    const { statusIntervalMs } = this.#timings
+    const answerTimeoutMs = this.#answerTimeoutMs
     this.#handler = handler
     const fail = (error: Error): void => this.abort(error)
     const started = new Promise<'started'>((resolve) =>

@@ -47,8 +47,3 @@ export function isEndedByServer(client: pg.Client, error: unknown): boolean {
   const hasCode = error instanceof Error && 'code' in error && typeof error.code === 'string'
   return !hasCode && driverSocket(client).readableEnded
 }
-
-/** Process id of the session's backend; 0 while it is not known. */
-export function serverPidOf(client: pg.Client): number {
-  return (client as unknown as { readonly processID: number | null }).processID ?? 0
-}

@@ -48,7 +48,7 @@ const ANSWERS: readonly (readonly [string, Answerer])[] = [
   ['pg_current_wal_insert_lsn()', (_, __, { database }) => [{ lsn: formatLsn(database.endLsn) }]],
   ['IDENTIFY_SYSTEM', (_, __, { database }) => [identity(database)]],
   ['TIMELINE_HISTORY', (_, __, { database }) => [historyOf(database)]],
-  ['SHOW wal_sender_timeout', () => [{ wal_sender_timeout: '10s' }]],
+  [`current_setting('wal_sender_timeout')`, (_, __, { pid }) => [{ pid, timeout: '10s' }]],
   ['pg_logical_emit_message(true, ', (text, _, { database }) => [emit(database, text)]],
   [
     'pg_create_logical_replication_slot(',

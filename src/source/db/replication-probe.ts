@@ -30,9 +30,15 @@ export async function probeReplication(
  */
 export async function checkReplicates(target: DriverTarget): Promise<void> {
   const refusal = await probeReplication(target, 'rowcast setup')
+  if (refusal !== null && isOfRole(refusal)) throw refusal
   // That all senders are in use shows that there are some.
   if (refusal === null || isRowcastError(refusal, 'SOURCE_TOO_MANY_CONNECTIONS')) return
   throw (await isPooledAt(target)) ? poolerError(target) : refusal
+}
+
+/** Whether PostgreSQL itself refused the role: that came through, whoever is in between. */
+function isOfRole(refusal: RowcastError): boolean {
+  return ['SOURCE_AUTHENTICATION_FAILED', 'SOURCE_PERMISSION_DENIED'].includes(refusal.code)
 }
 
 /** A protocol violation: what PgBouncer answers to a connection that asks for replication. */

@@ -2,7 +2,7 @@
  * Stage 5, source. What looks at slot, publication and tables say of the stream while it lasts: the health that is shown,
  * and the reason to end it. One per source.
  */
-import type { RowcastError } from '../../errors.ts'
+import { RowcastError } from '../../errors.ts'
 import { LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import type { ReplicationConnection } from '../../wire/replication-connection.ts'
 import type { SlotReading } from '../db/heartbeat.ts'
@@ -69,6 +69,20 @@ export function slotReading(
     restartBytes: restartBytes ?? 0,
   }
 }
+
+function readByOther(
+  slot: SlotState | null,
+  { serverPid }: Pick<ReplicationConnection, 'serverPid'>,
+  goal: SetupGoal,
+): RowcastError {
+  const reader = slot === null ? 'is not there' : `is read by ${describeReader(slot.activePid)}`
+  const happened = `Where the look went, slot "${goal.slot}" ${reader}; the stream reads it as process ${serverPid}.`
+  return new RowcastError('SOURCE_WATCH_FAILED', happened, {
+    hint: 'Give rowcast an address that leads to one server, the primary: another connection reached another server than the stream did.',
+  })
+}
+
+const describeReader = (pid: number | null): string => (pid === null ? 'nobody' : `process ${pid}`)
 
 /** Looks while a stream lasts. */
 export class SessionWatch {
@@ -139,11 +153,15 @@ export class SessionWatch {
   #onFacts(facts: SourceFacts): SlotReading | null {
     const { slot, serverLsn } = facts
     const { position, drifts, onProgress } = this.#parts
+    const connection = this.#parts.connectionNow()
+    if (connection === null) return null
+    // A new connection may reach another server than the stream's: behind a proxy, or after a failover. What it sees says nothing of the stream.
+    if (slot === null || slot.activePid !== connection.serverPid) {
+      this.#onFailedLook(readByOther(slot, connection, this.#options.goal))
+      return null
+    }
     if (this.health.succeeded())
       this.#options.logger.info('Slot, publication and tables can be looked at again.')
-    const connection = this.#parts.connectionNow()
-    // A new connection may reach another server than the stream's: behind a proxy, or after a failover.
-    if (connection === null || slot === null || slot.activePid !== connection.serverPid) return null
     position.noteServerLsn(serverLsn)
     const [receivedBytes, nowMs] = [this.#parts.receivedBytes(), performance.now()]
     const isHeldBack = this.#parts.readerWait.isWaiting
