@@ -6,7 +6,7 @@
  * the driver's parser has buffered would be lost; ourselves, because its parser costs an object and an
  * event per message.
  */
-import type { Buffer } from 'node:buffer'
+import { Buffer } from 'node:buffer'
 import type { Socket } from 'node:net'
 import type pg from 'pg'
 import { RowcastError } from '../errors.ts'
@@ -214,17 +214,22 @@ class Connection implements ReplicationConnection {
   }
 
   /**
-   * The flushed position is sent only when it is news. A walsender that is asked to shut down waits until the
-   * flushed position, or without one the written position, is all it has sent: a confirmed position that is
-   * kept back would keep PostgreSQL from stopping. Source: WalSndDone in walsender.c.
+   * The flushed position is sent only when it is news, and taken back at once, which leaves the slot where it is. While a walsender has
+   * one, it can be taken for a synchronous standby (synchronous_standby_names = '*'), and commits wait until all they wrote is flushed here;
+   * and one that is asked to shut down waits until the flushed position, or without one the written position, is all it has sent.
+   * Source: ProcessStandbyReplyMessage and WalSndDone in walsender.c, SyncRepGetCandidateStandbys in syncrep.c.
    */
   #sendStatus(isReplyWanted: boolean): void {
     if (this.#handler === null || !this.#socket.writable) return
     const confirmed = this.#handler.confirmedLsn()
     const written = this.#handler.writtenLsn?.() ?? confirmed
-    const flushed = confirmed === this.#reportedLsn && written !== confirmed ? LSN_ZERO : confirmed
+    const isNews = confirmed !== this.#reportedLsn
     this.#reportedLsn = confirmed
-    this.#socket.write(encodeStatusUpdate(written, flushed, this.#clock.unixMs(), isReplyWanted))
+    const encode = (flushed: Lsn, isAsking: boolean) =>
+      encodeStatusUpdate(written, flushed, this.#clock.unixMs(), isAsking)
+    const unflushed = encode(LSN_ZERO, isReplyWanted)
+    // In one piece: the server reads both before it does anything else.
+    this.#socket.write(isNews ? Buffer.concat([encode(confirmed, false), unflushed]) : unflushed)
   }
 
   #onStatusTimer(): void {
