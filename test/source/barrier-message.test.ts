@@ -65,3 +65,13 @@ it('what is no barrier of ours is none, whatever somebody wrote', () => {
 it('what the readers of another slot know says nothing of what was missed in this one', () => {
   expect(parseBarrier(messageOf(contentOf(barrierSql(barrier, 'theirs'))), 'mine')).toBe(null)
 })
+
+it('a message that is larger than any of ours is not decoded: any role can write one, and ours would carry it on', () => {
+  const named = (length: number) => {
+    const published = new Map([...barrier.published, ['N'.repeat(length), []] as const])
+    return parseBarrier(messageOf(contentOf(barrierSql({ ...barrier, published }, 'mine'))), 'mine')
+  }
+  expect(named(1_000_000)?.published.size).toBe(2)
+  // Not the barrier itself: what a test prints of it has no end.
+  expect(named(5_000_000) === null).toBe(true)
+})

@@ -268,3 +268,27 @@ describe('a stream that begins again while models are suspect', () => {
     expect(ledger.isHeld('Item')).toBe(true)
   })
 })
+
+describe('names that nobody here has', () => {
+  const forged = (round: number) => new Map(Array.from({ length: 10_000 }, (_, i) => [`Forged${round}_${i}`, []]))
+
+  it('are carried on within a bound, however many barriers bring others', () => {
+    const ledger = createLedger()
+    for (let round = 0; round < 20; round += 1)
+      ledger.pass({ published: forged(round), cut: [], cleanFrom: toLsn(0n) })
+    const carried = JSON.stringify([...(ledger.renew()?.published ?? [])])
+    expect(carried.length).toBeGreaterThan(10_000)
+    expect(carried.length).toBeLessThan(1024 * 1024)
+    expect(ledger.isVerified('Item')).toBe(true)
+  })
+
+  it('leave room for those of this process', () => {
+    const ledger = new PublicationLedger()
+    ledger.look(at(first))
+    for (let round = 0; round < 5; round += 1)
+      ledger.pass({ published: forged(round), cut: [], cleanFrom: toLsn(0n) })
+    ledger.pass({ published: new Map([['Item', first]]), cut: [], cleanFrom: toLsn(0n) })
+    ledger.complete()
+    expect(ledger.isVerified('Item')).toBe(true)
+  })
+})

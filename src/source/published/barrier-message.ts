@@ -16,6 +16,12 @@ import { createMissedError } from './gap-notices.ts'
 import { formatLastChanges, type LastChanges, parseLastChanges } from './last-changes.ts'
 import { type PublishedModel, parsePublishedModel } from './published-tables.ts'
 
+/**
+ * A message beyond that is none of ours, and is not decoded: any role may write one (pg_logical_emit_message), and what it says is
+ * carried on by ours. What ours carry of others' models has its own bound: publication-ledger.ts.
+ */
+const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+
 /** What one barrier says. */
 export interface Barrier {
   /** What is published from here on, by model. */
@@ -70,6 +76,7 @@ export function parseBarrier(
   slot: string,
 ): Barrier | null {
   if (!isOwnMessage(message) || message.transaction === null || message.content.length === 0) return null
+  if (message.content.length > MESSAGE_BYTES_MAX) return null
   const raw = jsonOf(new TextDecoder().decode(message.content))
   if (typeof raw !== 'object' || raw === null) return null
   const {

@@ -8,6 +8,7 @@
  */
 import { LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import type { Barrier } from './barrier-message.ts'
+import { ForeignModels } from './foreign-models.ts'
 import { hasNewParts, isSamePublished, type PublishedModel } from './published-tables.ts'
 import { isQuiet, type Writers } from './writers.ts'
 
@@ -47,6 +48,7 @@ export interface StreamBegin {
 /** One per source; it outlives connections. */
 export class PublicationLedger {
   readonly #known = new Map<string, PublishedModel>()
+  readonly #foreign = new ForeignModels()
   readonly #suspects = new Map<string, Suspect>()
   /** Models that were not published at the last look. */
   readonly #absent = new Set<string>()
@@ -103,6 +105,7 @@ export class PublicationLedger {
     isHolding = true,
     serverLsn = LSN_ZERO,
   ): void {
+    this.#foreign.own(models.keys())
     for (const [model, look] of models) {
       if (look.published === null) this.#lose(model)
       else if (this.#isComplete) {
@@ -241,12 +244,10 @@ export class PublicationLedger {
         this.#known.set(model, suspect.published)
       } else if (!this.#isComplete || ended.has(model) || !this.#known.has(model)) {
         // What this process has seen since is newer.
-        this.#known.set(model, tables)
+        if (this.#foreign.admits(model, tables)) this.#known.set(model, tables)
       }
     }
-    const isBehind = ([model, tables]: [string, PublishedModel]) =>
-      hasNewParts(published.get(model) ?? [], tables)
-    this.#hasNews = [...this.#known].some(isBehind)
+    this.#hasNews = [...this.#known].some(([each, tables]) => hasNewParts(published.get(each) ?? [], tables))
   }
 
   /** Whether partitions have come of which no barrier says. */

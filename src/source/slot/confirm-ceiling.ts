@@ -44,6 +44,8 @@ export class ConfirmCeiling {
   #isGivenUp = false
   /** What the last barrier asks for, by its size. */
   #barrierBytes = 0n
+  /** What the last barrier itself takes of the WAL behind what is held for it: it would have the next one written, for ever. */
+  #ownBytes = 0n
   /** How far the stream was when a look was last called for before its turn. */
   #urgedAt: Lsn = LSN_ZERO
 
@@ -69,13 +71,14 @@ export class ConfirmCeiling {
    * Whether the next look is to write a barrier: also where so much lay unread before the last one, which the slot holds for it.
    */
   get isDue(): boolean {
-    const passed = this.#safe - this.#good
+    const passed = this.#safe - this.#good - this.#ownBytes
     return !this.#isKnown || (passed >= this.#renewBytes && passed >= this.#barrierBytes)
   }
 
   /** Whether that look is not to wait for its turn; once for so much WAL, whatever comes of the look. */
   takeUrgency(): boolean {
-    if (this.#safe - laterLsn(this.#good, this.#urgedAt) < this.#earlyBytes) return false
+    const passed = this.#safe - laterLsn(this.#good, this.#urgedAt) - this.#ownBytes
+    if (passed < this.#earlyBytes) return false
     this.#urgedAt = this.#safe
     return true
   }
@@ -85,6 +88,7 @@ export class ConfirmCeiling {
     this.#good = confirmed
     this.#confirmed = confirmed
     this.#safe = confirmed
+    this.#ownBytes = 0n
     this.#urgedAt = LSN_ZERO
     this.#isKnown = false
     this.#isGivenUp = false
@@ -99,9 +103,12 @@ export class ConfirmCeiling {
     this.#isKnown = true
     this.#barrierBytes = BigInt(Math.min(barrierBytes * RENEW_BARRIERS, this.#barrierBytesMax))
     const good = earlierLsn(lsn, heldAt)
-    if (good <= this.#good) return
-    this.#good = good
-    this.#isGivenUp = false
+    if (good > this.#good) {
+      this.#good = good
+      this.#isGivenUp = false
+    }
+    // Pages of the WAL have headers.
+    this.#ownBytes = this.#good < lsn ? BigInt(Math.ceil(barrierBytes * (1 + 1 / 128))) : 0n
   }
 
   /** What may be confirmed of what retention lets go; never less than before. */
