@@ -104,7 +104,7 @@ describe("the application's statements", () => {
     await skipTransaction(database.target, { goal, to, isDry: false, patienceMs: 10_000 })
     await dropAllSkipMarks(database.query as RunQuery, goal.slot)
     for (let round = 0; round < 3; round += 1) {
-      await dropSlot(database.target, goal.slot, 0)
+      await dropSlot(database.target, { slot: goal.slot, readerPid: 0 })
       await createdSlot(database, goal)
       await application.ran(1)
       await runTeardown(database.target, goal)

@@ -16,11 +16,21 @@ import { readSourceFactsAt } from './standby-facts.ts'
 const WALSENDER_PATIENCE_MS = 2_000
 const POLL_MS = 50
 
+/** Which slot is to go. */
+export interface DropRequest {
+  readonly slot: string
+  /** Our own walsender, which may still hold it. */
+  readonly readerPid: number
+  /** Asked right before: another process that stood by may have made a fresh one by the same name. @default it is */
+  readonly isStillToDrop?: (() => Promise<boolean>) | undefined
+}
+
 /**
- * Drops the slot; nothing to do when there is none. `readerPid` is our own walsender, which may still hold it.
+ * Drops the slot; nothing to do when there is none.
  * @throws SOURCE_SLOT_IN_USE when somebody else reads it
  */
-export async function dropSlot(target: DriverTarget, slot: string, readerPid: number): Promise<void> {
+export async function dropSlot(target: DriverTarget, request: DropRequest): Promise<void> {
+  const { slot, readerPid, isStillToDrop } = request
   await withDatabaseSession(serverOfSlot(target), async (sql) => {
     const startedMs = performance.now()
     for (;;) {
@@ -30,6 +40,7 @@ export async function dropSlot(target: DriverTarget, slot: string, readerPid: nu
       )
       if (found === undefined) return
       if (found.pid === null) {
+        if ((await isStillToDrop?.()) === false) return
         await sql.query('SELECT pg_drop_replication_slot($1)', [slot])
         return
       }

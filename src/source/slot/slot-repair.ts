@@ -5,12 +5,15 @@
 import type { RowcastError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
+import { withDatabaseSession } from '../db/sql.ts'
 import { toRowcastError } from '../db/sqlstate.ts'
 import { logLockWait } from '../setup/run-steps.ts'
 import { runSetup } from '../setup/setup.ts'
 import { isOfTables, type SetupGoal, type SetupStep } from '../setup/setup-plan.ts'
 import { createSlot, dropSlot } from './slot-control.ts'
 import { NO_REMEDY, type Remedy, remedyFor, type SlotLostPolicy } from './slot-remedy.ts'
+import { isSpent, type SlotBudget } from './slot-verdict.ts'
+import { readSourceFactsAt } from './standby-facts.ts'
 
 export interface SlotRepairOptions {
   /** Ends with the worker. */
@@ -18,6 +21,8 @@ export interface SlotRepairOptions {
   readonly goal: SetupGoal
   readonly logger: Logger
   readonly slotLostPolicy: SlotLostPolicy
+  /** @default none */
+  readonly slotBudget?: SlotBudget | null | undefined
   /** Set up before each attempt. */
   readonly isEnabledOnConnect: boolean
   /** Whether this process has streamed from the slot. */
@@ -28,6 +33,8 @@ export interface SlotRepairOptions {
 export class SlotRepair {
   readonly #options: SlotRepairOptions
   #isSlotToDrop = false
+  /** What is wrong with the slot that is to be dropped can be seen by looking; not where the decoder alone says it. */
+  #isVisible = true
   #isSlotToCreate = false
   /** The slot was let go because of the budget; a person decides when there is to be one again. */
   #released: RowcastError | null = null
@@ -51,6 +58,7 @@ export class SlotRepair {
     const { slotLostPolicy, hasStreamed } = this.#options
     const isOurs = this.causeOf(failure) !== failure
     const remedy = isOurs ? NO_REMEDY : remedyFor(failure, slotLostPolicy, hasStreamed())
+    if (remedy.isSlotToDrop) this.#isVisible = failure.code !== 'SOURCE_PUBLICATION_MISSING'
     this.#isSlotToDrop ||= remedy.isSlotToDrop
     this.#isSlotToCreate ||= remedy.isSlotToCreate
     if (failure.code === 'SOURCE_SLOT_OVER_BUDGET') this.#released = failure
@@ -74,13 +82,28 @@ export class SlotRepair {
     const isDropping = this.#isSlotToDrop
     // Not again when it fails because somebody else reads the slot: it is theirs then.
     this.#isSlotToDrop = false
-    if (isDropping) await dropSlot(target, goal.slot, walsenderPid)
+    if (isDropping) await this.#drop(walsenderPid)
     if (this.#isSetUpDue()) await this.setUp(target).catch((error: RowcastError) => this.#goOnWithout(error))
     if (this.#isSlotToCreate) {
       await createSlot(target, goal)
       logger.info('A fresh replication slot was made.', { slot: goal.slot })
     }
     this.#isSlotToCreate = false
+  }
+
+  /** Two processes may see the same fault, and the other may have made a fresh slot already: that one stays, and this process stands by. */
+  #drop(readerPid: number): Promise<void> {
+    const { target, goal, slotBudget = null } = this.#options
+    const isStillToDrop = async (): Promise<boolean> => {
+      const facts = await withDatabaseSession(target, (sql) =>
+        readSourceFactsAt(target, (text) => sql.query(text), goal),
+      )
+      return isSpent(facts, goal, slotBudget)
+    }
+    return dropSlot(target, {
+      ...{ slot: goal.slot, readerPid },
+      isStillToDrop: this.#isVisible ? isStillToDrop : undefined,
+    })
   }
 
   /** Sets up at once. With the worker's own target it ends with the worker; whoever calls `enable()` may have stopped it before. */

@@ -26,6 +26,13 @@ export function judgeBudget(slot: SlotState | null, budget: SlotBudget | null): 
   return slot.retainedBytes > budget.bytes / 2 ? 'half' : 'within'
 }
 
+/** Whether the slot is one to drop: PostgreSQL has given it up, or it holds more than the budget. */
+export function isSpent(facts: SourceFacts, goal: SetupGoal, budget: SlotBudget | null): boolean {
+  return (
+    judgeFacts(facts, goal)?.code === 'SOURCE_SLOT_INVALIDATED' || judgeBudget(facts.slot, budget) === 'full'
+  )
+}
+
 /** The error that says so. */
 export function overBudget(slot: SlotState, budget: SlotBudget, goal: SetupGoal): RowcastError {
   return new RowcastError(
