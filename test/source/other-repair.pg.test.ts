@@ -44,4 +44,6 @@ it.each([
   await database.query(`INSERT INTO "Tag" (name) VALUES ('behind the fresh slot')`)
   await second.repair.run(0)
   expect(await read()).toEqual(fresh)
+  // Nor does it say that it made one.
+  expect(second.lines).toEqual([])
 })

@@ -55,12 +55,13 @@ export async function dropSlot(target: DriverTarget, request: DropRequest): Prom
 
 /**
  * Creates the slot where it is missing. It must not be older than the publication, or it cannot be decoded.
+ * @returns whether it was
  * @throws SOURCE_PUBLICATION_MISSING, SOURCE_STANDBY_SERVER, SOURCE_STANDBY_BEHIND, SOURCE_LOCK_TIMEOUT
  */
-export async function createSlot(target: DriverTarget, goal: SetupGoal): Promise<void> {
-  const create = async (sql: SqlQueries): Promise<void> => {
+export async function createSlot(target: DriverTarget, goal: SetupGoal): Promise<boolean> {
+  const create = async (sql: SqlQueries): Promise<boolean> => {
     const facts = await readSourceFactsAt(target, (text) => sql.query(text), goal)
-    if (facts.slot !== null) return
+    if (facts.slot !== null) return false
     if (facts.isAlone ?? facts.isInRecovery) {
       throw new RowcastError('SOURCE_STANDBY_SERVER', 'The server is a standby; no slot is made there.')
     }
@@ -74,8 +75,9 @@ export async function createSlot(target: DriverTarget, goal: SetupGoal): Promise
       await runOnSlotServer(target, statement)
     }
     await writeBaseline((text) => sql.query(text), goal)
+    return true
   }
-  await withDatabaseSession(target, create, { lockTimeoutMs: SLOT_WAIT_MS })
+  return withDatabaseSession(target, create, { lockTimeoutMs: SLOT_WAIT_MS })
 }
 
 /** The error of a slot that another process reads. */

@@ -85,8 +85,8 @@ export class SlotRepair {
     if (isDropping) await this.#drop(walsenderPid)
     if (this.#isSetUpDue()) await this.setUp(target).catch((error: RowcastError) => this.#goOnWithout(error))
     if (this.#isSlotToCreate) {
-      await createSlot(target, goal)
-      logger.info('A fresh replication slot was made.', { slot: goal.slot })
+      const isMade = await createSlot(target, goal)
+      if (isMade) logger.info('A fresh replication slot was made.', { slot: goal.slot })
     }
     this.#isSlotToCreate = false
   }
