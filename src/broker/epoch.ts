@@ -4,6 +4,7 @@
  * nothing is ever mixed. Pure.
  */
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { hasMembers } from '../member-of.ts'
 import type { RelayStart } from '../source/watch/session-relay.ts'
 import type { StreamStart } from '../source/watch/session-start.ts'
 import { type Lsn, laterLsn, toLsn } from '../wire/lsn.ts'
@@ -78,9 +79,8 @@ const KINDS: readonly EpochKind[] = ['continuous', 'refilled', 'gap']
 
 /** Parses it; null when it is none of rowcast's, or of another key. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
 export function parseEpoch(text: string, key: string): Epoch | null {
-  const content = openDocument(text, key)
-  if (typeof content !== 'object' || content === null) return null
-  const raw = content as Readonly<Record<string, unknown>>
+  const raw = openDocument(text, key)
+  if (!hasMembers(raw)) return null
   const { id, systemId, timeline, reason = null, isOpen } = raw
   if (typeof id !== 'string' || typeof systemId !== 'string' || typeof isOpen !== 'boolean') return null
   if (typeof timeline !== 'number' || !Number.isSafeInteger(timeline) || timeline < 0) return null
@@ -95,8 +95,8 @@ export function parseEpoch(text: string, key: string): Epoch | null {
 /** Undefined where it is neither an epoch's end nor nothing. */
 function parsePrevious(raw: unknown = null): Epoch['previous'] | undefined {
   if (raw === null) return null
-  if (typeof raw !== 'object') return undefined
-  const { id, end: text } = raw as Readonly<Record<string, unknown>>
+  if (!hasMembers(raw)) return undefined
+  const { id, end: text } = raw
   const end = readEntryId(text)
   return typeof id === 'string' && end !== null ? { id, end } : undefined
 }

@@ -2,6 +2,7 @@
  * Beside the bus, broker. A mark: up to where everything is in the stream, and that a tap is alive. Its id is the time
  * by the broker's own clock, so that the clocks of taps and gateways order nothing.
  */
+import { hasMembers } from '../member-of.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import { type EntryId, formatEntryId, readEntryId, readLsn } from './entry-id.ts'
 import { openDocument, sealDocument } from './sealed-document.ts'
@@ -29,8 +30,8 @@ export function formatMark({ lsn, last, writer, tables, seen }: MarkContent, key
 /** Parses it; null when it is none of rowcast's, or of another key. @throws BROKER_ENTRY_UNREADABLE when a newer rowcast wrote it */
 export function parseMark(text: string, key: string): MarkContent | null {
   const content = openDocument(text, key)
-  if (typeof content !== 'object' || content === null) return null
-  const { lsn, last, writer, tables = null, seen } = content as Readonly<Record<string, unknown>>
+  if (!hasMembers(content)) return null
+  const { lsn, last, writer, tables = null, seen } = content
   const found = { lsn: readLsn(lsn), last: readEntryId(last) }
   const seenLsn = readLsn(seen)
   if (found.lsn === null || found.last === null || typeof writer !== 'string') return null

@@ -1,5 +1,6 @@
 /** Beside the bus, broker. Where the models' tables stand, as a tap keeps it for gateways. */
 import { createHash } from 'node:crypto'
+import { hasMembers } from '../member-of.ts'
 import { parsePublishedModel } from '../source/published/published-tables.ts'
 import type { ModelTableState } from '../source/setup/model-tables.ts'
 import { openDocument, sealDocument } from './sealed-document.ts'
@@ -31,12 +32,11 @@ const STANDINGS: readonly ModelTableState['standing'][] = ['unknown', 'settling'
 
 /** Field by field: who may see a model's changes is decided by it. */
 function parseTableState(value: unknown): ModelTableState | null {
-  if (typeof value !== 'object' || value === null) return null
-  const raw = value as Readonly<Record<string, unknown>>
-  const { model, schema, table, doesExist, isPublished, unpublishedColumns, published = null } = raw
+  if (!hasMembers(value)) return null
+  const { model, schema, table, doesExist, isPublished, unpublishedColumns, published = null } = value
   // A tap of before has none of these.
-  const { kind = null, persistence = null, rowSecurityExempt = null, isBlocked = false } = raw
-  const standing = STANDINGS.find((each) => each === (raw['standing'] ?? 'unknown'))
+  const { kind = null, persistence = null, rowSecurityExempt = null, isBlocked = false } = value
+  const standing = STANDINGS.find((each) => each === (value['standing'] ?? 'unknown'))
   if (typeof model !== 'string' || typeof schema !== 'string' || typeof table !== 'string') return null
   if (typeof doesExist !== 'boolean' || typeof isPublished !== 'boolean') return null
   if (typeof isBlocked !== 'boolean' || standing === undefined) return null

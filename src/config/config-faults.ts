@@ -1,14 +1,6 @@
 /** What is wrong with a config, collected so that one run names it all. */
 import { type ErrorCode, isRowcastError, RowcastError } from '../errors.ts'
 
-/** An object whose fields are not known yet. */
-export type Fields = Readonly<Record<string, unknown>>
-
-/** Whether the value can have fields. */
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null
-}
-
 /** Collects faults. */
 export class Faults {
   readonly errors: RowcastError[] = []

@@ -5,6 +5,7 @@
 import { SCALING } from '../broker/broker-options.ts'
 import { isMetadataExposure } from '../graphql/policy/metadata-view.ts'
 import { isSubgraph, type Subgraph } from '../graphql/subgraph/is-subgraph.ts'
+import { hasMembers } from '../member-of.ts'
 import { isMetadataSchema } from '../metadata-schema.ts'
 import {
   is,
@@ -26,7 +27,6 @@ import { SECURITY } from '../server/security-options.ts'
 import { parseConnectionTarget } from '../source/db/database-address.ts'
 import { DURABILITY, WIRE } from '../source/durability-options.ts'
 import type { EnvironmentConfig, ServiceConfig } from './config.ts'
-import { isFields } from './config-faults.ts'
 
 const LIVE_PAGE_HINT = 'Write livePage: true, false or { authorize: (context) => … }.'
 const METRICS_HINT =
@@ -35,7 +35,8 @@ const SLOW_HINT =
   "Write slowSubscribers: { queueLengthMax?: a number above 0, heldBytesMax?: bytes, policy?: 'end' | 'conflate', mayClientsChoose?: boolean }."
 
 /** An object with a function, kept as it is: the function may use `this`. */
-const hasFunction = (name: string) => (value: unknown) => isFields(value) && typeof value[name] === 'function'
+const hasFunction = (name: string) => (value: unknown) =>
+  hasMembers(value) && typeof value[name] === 'function'
 
 const isFlagOr = <Guarded>(name: string) =>
   maybe(
@@ -66,7 +67,7 @@ export const OPTIONS = {
   sources: option({
     check: maybe(
       is<NonNullable<ServiceConfig['sources']>>(
-        isFields,
+        hasMembers,
         'is not of the form { main: { catalog, createPrisma, … } }',
       ),
     ),
@@ -75,7 +76,7 @@ export const OPTIONS = {
   }),
   catalog: option({
     check: is<ServiceConfig['catalog']>(
-      (value) => isFields(value) && isFields(value['models']),
+      (value) => hasMembers(value) && hasMembers(value['models']),
       'The config file has no `catalog`.',
     ),
     hint: 'Import `catalog` from the file that `generator rowcast` writes, and pass it on.',
@@ -114,7 +115,7 @@ export const OPTIONS = {
   models: option({
     check: maybe(
       is<NonNullable<ServiceConfig['models']>>(
-        (value) => value === 'all' || isFields(value),
+        (value) => value === 'all' || hasMembers(value),
         "is neither 'all' nor an object of models",
       ),
     ),
@@ -135,7 +136,7 @@ export const OPTIONS = {
   names: option({
     check: maybe(
       is<NonNullable<ServiceConfig['names']>>(
-        isFields,
+        hasMembers,
         "is not of the form { User: 'Person', 'User.email': 'address' }",
       ),
     ),

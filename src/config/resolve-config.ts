@@ -8,6 +8,7 @@ import { NO_CATALOG, parseCatalog } from '../catalog/parse-catalog.ts'
 import { schemaNames } from '../graphql/schema-names.ts'
 import { withoutEmptyModels } from '../graphql/shown-models.ts'
 import type { SubgraphOptions } from '../graphql/subgraph/subgraph-options.ts'
+import { hasMembers, type Members } from '../member-of.ts'
 import { type CheckedValues, checkOptions, type Option, reportUnknownNames } from '../option.ts'
 import { bearerGuard } from '../server/health/metrics-endpoint.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
@@ -16,7 +17,7 @@ import { DURABILITY, WIRE } from '../source/durability-options.ts'
 import { defaultSlot } from '../source/facts/default-slot.ts'
 import { withChosenNames } from './chosen-names.ts'
 import type { Config } from './config.ts'
-import { Faults, type Fields, isFields } from './config-faults.ts'
+import { Faults } from './config-faults.ts'
 import { CONFIG_FIELDS, OPTIONS } from './options.ts'
 import { readModels } from './resolve-models.ts'
 import {
@@ -119,7 +120,11 @@ function sayingOf(
 }
 
 /** The command line says what rows are, and keeps the name that the file gives. */
-function subgraphOf({ subgraph = false, schema }: Given, fields: Fields, faults: Faults): Config['subgraph'] {
+function subgraphOf(
+  { subgraph = false, schema }: Given,
+  fields: Members,
+  faults: Faults,
+): Config['subgraph'] {
   if (subgraph === false) return null
   if (schema !== undefined) {
     faults.add(
@@ -128,7 +133,7 @@ function subgraphOf({ subgraph = false, schema }: Given, fields: Fields, faults:
       'Return from `schema` what `buildSubgraphSchema` of @apollo/subgraph makes, with `changeTypeDefs` and `changeResolvers` in it.',
     )
   }
-  const ofFile = isFields(fields['subgraph']) ? (fields['subgraph'] as SubgraphOptions) : {}
+  const ofFile = hasMembers(fields['subgraph']) ? (fields['subgraph'] as SubgraphOptions) : {}
   const said = typeof subgraph === 'object' ? subgraph : { entities: subgraph === true ? 'rows' : subgraph }
   return { entities: said.entities ?? 'rows', changeCursor: ofFile.changeCursor ?? 'changeCursor' } as const
 }
@@ -144,8 +149,8 @@ function shownModels(catalog: ModelCatalog, models: Config['models'], faults: Fa
   return withoutEmptyModels({ catalog, models })
 }
 
-function fieldsOf(file: unknown, faults: Faults): Fields {
-  if (!isFields(file)) {
+function fieldsOf(file: unknown, faults: Faults): Members {
+  if (!hasMembers(file)) {
     faults.add(
       'CONFIG_BAD_FIELD',
       'The config file has no default export that is an object.',
@@ -213,7 +218,7 @@ function securityOf(
     fields,
     graphiql,
     isProduction,
-  }: { readonly fields: Fields; readonly graphiql: boolean; readonly isProduction: boolean },
+  }: { readonly fields: Members; readonly graphiql: boolean; readonly isProduction: boolean },
   faults: Faults,
 ): ServerSecurity {
   const allowedOrigins = [given.allowedOrigins ?? []].flat()

@@ -3,10 +3,11 @@ import type { ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { NO_CATALOG } from '../catalog/parse-catalog.ts'
 import { asksViewer } from '../graphql/policy/model-policy.ts'
 import { withoutEmptyModels } from '../graphql/shown-models.ts'
+import { hasMembers, type Members } from '../member-of.ts'
 import { nearestName } from '../nearest-name.ts'
 import { type CheckedValues, checkOption, type Option, reportUnknownNames } from '../option.ts'
 import type { Config, ModelConfig } from './config.ts'
-import { type Faults, type Fields, isFields } from './config-faults.ts'
+import type { Faults } from './config-faults.ts'
 import { MODEL_FIELDS, MODEL_OPTIONS, OTHERS_FIELDS } from './model-options.ts'
 import type { OPTIONS } from './options.ts'
 
@@ -51,10 +52,10 @@ export function readModels(
 const OTHERS = '*'
 
 /** The models as if each had been named; those that were not may turn out to be views. */
-function withOthers(given: Fields, visible: readonly ModelSpec[], faults: Faults): Fields {
+function withOthers(given: Members, visible: readonly ModelSpec[], faults: Faults): Members {
   const { [OTHERS]: others, ...named } = given
   if (others === undefined) return given
-  if (isFields(others)) reportUnknownNames(others, OTHERS_FIELDS, "`models['*']`", faults.note)
+  if (hasMembers(others)) reportUnknownNames(others, OTHERS_FIELDS, "`models['*']`", faults.note)
   else faults.add('CONFIG_BAD_FIELD', "`models['*']` is not of the form { live: false }.")
   const options = { ...Object(others), optional: true }
   const unnamed = visible.filter(({ name }) => !Object.hasOwn(named, name))
@@ -62,10 +63,10 @@ function withOthers(given: Fields, visible: readonly ModelSpec[], faults: Faults
 }
 
 /** The model of sessions is published, whether anything else was said of it or not: without its changes no session would end. */
-function withFollowed(models: Fields, name: string | undefined): Fields {
+function withFollowed(models: Members, name: string | undefined): Members {
   if (name === undefined) return models
   const { [name]: said = { live: false } } = models
-  return { ...models, [name]: isFields(said) ? { ...said, followed: true, optional: false } : said }
+  return { ...models, [name]: hasMembers(said) ? { ...said, followed: true, optional: false } : said }
 }
 
 /** Whether changes of its table come. */
@@ -74,7 +75,7 @@ export function isPublished({ live, followed }: Pick<ModelConfig, 'live' | 'foll
 }
 
 function isLive(model: unknown): boolean {
-  return isFields(model) && model['live'] !== false
+  return hasMembers(model) && model['live'] !== false
 }
 
 function addUnknownModel(name: string, known: readonly ModelSpec[], faults: Faults): void {
@@ -91,7 +92,7 @@ function addUnknownModel(name: string, known: readonly ModelSpec[], faults: Faul
 
 function checkModel(spec: ModelSpec, model: unknown, faults: Faults): void {
   const where = `\`models.${spec.name}`
-  if (!isFields(model)) {
+  if (!hasMembers(model)) {
     faults.add('CONFIG_BAD_FIELD', `${where}\` is not of the form { omit: ['field'] }.`)
     return
   }
@@ -103,7 +104,7 @@ function checkModel(spec: ModelSpec, model: unknown, faults: Faults): void {
 
 /** Nobody sees the join table of an implicit many-to-many: it is there for what follows the relation. */
 function checkJoinTable(name: string, model: unknown, faults: Faults): void {
-  const { live, followed, ...others } = isFields(model) ? model : {}
+  const { live, followed, ...others } = hasMembers(model) ? model : {}
   if (live === false && followed === true && Object.keys(others).length === 0) return
   faults.add(
     'CONFIG_BAD_FIELD',

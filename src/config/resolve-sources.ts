@@ -2,11 +2,11 @@
 import { RowcastError } from '../errors.ts'
 import { isSourceName } from '../graphql/joined-sources.ts'
 import { namesInOneSchema } from '../graphql/source-names.ts'
-import { memberOf } from '../member-of.ts'
+import { hasMembers, type Members, memberOf } from '../member-of.ts'
 import { parseConnectionTarget } from '../source/db/database-address.ts'
 import { DURABILITY, WIRE } from '../source/durability-options.ts'
 import type { Config, SourceOption } from './config.ts'
-import { type Faults, type Fields, isFields } from './config-faults.ts'
+import type { Faults } from './config-faults.ts'
 
 /** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -22,7 +22,7 @@ export interface ConfigFlags {
 
 /** The three places where something can be said. */
 export interface Sayings {
-  readonly fields: Fields
+  readonly fields: Members
   readonly env: Environment
   readonly flags: ConfigFlags
 }
@@ -56,7 +56,7 @@ export function sourceSayings(
     const happened = `\`${name}\` stands beside \`sources\`, and is said of one database.`
     faults.add('CONFIG_BAD_FIELD', happened, `Write it in the source that it is of.`)
   }
-  const entries = isFields(sources) && !Array.isArray(sources) ? Object.entries(sources) : []
+  const entries = hasMembers(sources) && !Array.isArray(sources) ? Object.entries(sources) : []
   if (entries.length === 0) {
     const hint = 'Write sources: { main: { catalog, createPrisma }, … }, or leave `sources` out.'
     faults.add('CONFIG_BAD_FIELD', '`sources` names no database.', hint)
@@ -68,7 +68,7 @@ export function sourceSayings(
       faults.add('CONFIG_BAD_NAME', `A source cannot be called "${name}".`, hint)
       return []
     }
-    if (!isFields(own)) {
+    if (!hasMembers(own)) {
       faults.add('CONFIG_BAD_FIELD', `\`sources.${name}\` is no object.`)
       return []
     }

@@ -24,6 +24,7 @@ import { createRequire } from 'node:module'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { RowcastError } from '../errors.ts'
+import { memberOf } from '../member-of.ts'
 import { claimFirstFolder } from './claim-folder.ts'
 import type { ServerUser } from './server-user.ts'
 
@@ -95,9 +96,7 @@ async function findPackage(options: BinariesOptions): Promise<BinaryPackage> {
   }
   const packageFolder = dirname(dirname(programFile))
   const manifest: unknown = JSON.parse(await readFile(join(packageFolder, 'package.json'), 'utf8'))
-  const version: unknown =
-    typeof manifest === 'object' && manifest !== null ? Reflect.get(manifest, 'version') : null
-  return { nativeFolder: join(packageFolder, 'native'), version: String(version) }
+  return { nativeFolder: join(packageFolder, 'native'), version: String(memberOf(manifest, 'version')) }
 }
 
 function tryResolve(from: string | URL, name: string): string | null {

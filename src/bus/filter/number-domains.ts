@@ -1,5 +1,6 @@
 /** Stage 6, bus. How numbers are compared: exactly, NaN equal to itself and above all others, −0 equal to 0. */
 import { Decimal, decimalDigits } from '../../catalog/prisma-runtime.ts'
+import { memberOf } from '../../member-of.ts'
 import { ORDER } from './operators.ts'
 import type { ValueDomain } from './value-domain.ts'
 
@@ -75,8 +76,7 @@ function parseDecimal(input: unknown): DecimalValue | undefined {
 
 function decimalText(input: unknown): string | undefined {
   if (typeof input === 'string') return input
-  const toFixed: unknown =
-    typeof input === 'object' && input !== null ? Reflect.get(input, 'toFixed') : undefined
+  const toFixed = memberOf(input, 'toFixed')
   return typeof toFixed === 'function' ? String(toFixed.call(input)) : undefined
 }
 

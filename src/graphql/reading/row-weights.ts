@@ -3,6 +3,7 @@
  * them, and measured once they have come.
  */
 import type { FieldSpec, ModelSpec } from '../../catalog/model-catalog.ts'
+import { hasMembers } from '../../member-of.ts'
 import { quoteIdentifier } from '../../wire/quote.ts'
 
 /** Values of columns that are none of the heavy ones. */
@@ -28,9 +29,9 @@ function isHeavy({ kind, type, nativeType, nativeArguments, isList }: FieldSpec)
 export function heavyFields(model: ModelSpec, query: object): readonly FieldSpec[] {
   const { select, omit } = query as { readonly select?: unknown; readonly omit?: unknown }
   return model.fields.filter((field) => {
-    const isRead = isObject(select)
+    const isRead = hasMembers(select)
       ? Boolean(select[field.name])
-      : !(isObject(omit) && omit[field.name] === true)
+      : !(hasMembers(omit) && omit[field.name] === true)
     return isRead && isHeavy(field)
   })
 }
@@ -62,9 +63,4 @@ export function bytesOf(value: unknown): number {
       for (const item of Object.values(each)) rest.push(item)
   }
   return bytes
-}
-
-/** Whether a part of a query has parts of its own. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
 }

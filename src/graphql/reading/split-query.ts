@@ -4,8 +4,9 @@
  */
 import type { ModelCatalog, ModelSpec } from '../../catalog/model-catalog.ts'
 import type { AnyRow } from '../../changes/change.ts'
+import { hasMembers } from '../../member-of.ts'
 import { linkOf, type RelationLink } from './relation-link.ts'
-import { heavyFields, isObject } from './row-weights.ts'
+import { heavyFields } from './row-weights.ts'
 
 /** A list, or a single row, that was taken out. */
 export interface SplitList {
@@ -39,8 +40,8 @@ export function splitQuery(
   isMany: boolean,
 ): SplitQuery {
   const { select, include, ...rest } = query as Readonly<Record<string, unknown>>
-  const selected = isObject(select) ? select : null
-  const entries = Object.entries(selected ?? (isObject(include) ? include : {}))
+  const selected = hasMembers(select) ? select : null
+  const entries = Object.entries(selected ?? (hasMembers(include) ? include : {}))
   const lists: SplitList[] = []
   const children: [string, SplitQuery][] = []
   const kept: Record<string, unknown> = {}
@@ -75,7 +76,7 @@ function withKeys(
   const shown = Object.fromEntries(keys.map((key) => [key, false]))
   return {
     ...rest,
-    ...(keys.length > 0 || isObject(omit) ? { omit: { ...toQuery(omit), ...shown } } : {}),
+    ...(keys.length > 0 || hasMembers(omit) ? { omit: { ...toQuery(omit), ...shown } } : {}),
     ...(Object.keys(include).length > 0 ? { include } : {}),
   }
 }
@@ -84,7 +85,7 @@ function withKeys(
 export function* listsOf(split: SplitQuery, rows: readonly AnyRow[]): Generator<[AnyRow, SplitList]> {
   for (const list of split.lists) for (const row of rows) yield [row, list]
   for (const [name, child] of split.children) {
-    const nested = rows.flatMap((row) => (isObject(row[name]) ? [row[name]] : []))
+    const nested = rows.flatMap((row) => (hasMembers(row[name]) ? [row[name]] : []))
     yield* listsOf(child, nested)
   }
 }
@@ -95,12 +96,12 @@ export function removeAdded(split: SplitQuery, rows: readonly AnyRow[]): void {
   for (const [name, child] of split.children) {
     removeAdded(
       child,
-      rows.flatMap((row) => (isObject(row[name]) ? [row[name]] : [])),
+      rows.flatMap((row) => (hasMembers(row[name]) ? [row[name]] : [])),
     )
   }
 }
 
 /** Prisma writes `true` for a query without arguments. */
 export function toQuery(value: unknown): Readonly<Record<string, unknown>> {
-  return isObject(value) ? value : {}
+  return hasMembers(value) ? value : {}
 }

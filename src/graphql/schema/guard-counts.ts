@@ -4,7 +4,7 @@
  */
 
 import type { GraphQLField } from 'graphql'
-import { memberOf } from '../../member-of.ts'
+import { hasMembers, memberOf } from '../../member-of.ts'
 import { DECIDED_BY } from '../policy/selected-models.ts'
 import type { ViewerPolicies } from '../policy/viewer-policies.ts'
 import { selectedByPothos, withSelected } from '../pothos-internals.ts'
@@ -84,5 +84,5 @@ function narrowCounts(selection: unknown, { model, policies, context }: Counting
 /** Relation name → what is counted of it; null where a selection counts nothing. */
 function countsOf(selection: unknown): Readonly<Record<string, unknown>> | null {
   const counts = memberOf(memberOf(memberOf(selection, 'select'), '_count'), 'select')
-  return typeof counts === 'object' && counts !== null ? (counts as Readonly<Record<string, unknown>>) : null
+  return hasMembers(counts) ? counts : null
 }

@@ -15,6 +15,7 @@ import {
   isObjectType,
 } from 'graphql'
 import type { ForeignKey } from '../../catalog/foreign-key.ts'
+import { memberOf } from '../../member-of.ts'
 import { relationKeyOf } from '../policy/check-selected-fields.ts'
 import { guardEach, guardRows, type RowVisibility } from '../policy/guard-rows.ts'
 import { modelOfType, selectedModels } from '../policy/selected-models.ts'
@@ -106,7 +107,7 @@ function guardAbstract(
 }
 
 function typenameOf(row: unknown): unknown {
-  return typeof row === 'object' && row !== null ? Reflect.get(row, '__typename') : undefined
+  return memberOf(row, '__typename')
 }
 
 /** Rows that belong together say what the key between them is. */

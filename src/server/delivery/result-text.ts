@@ -4,6 +4,7 @@
  */
 import type { ExecutionResult, GraphQLError } from 'graphql'
 import { isCursor } from '../../changes/cursor.ts'
+import { memberOf } from '../../member-of.ts'
 import { formatGraphqlError } from '../session/connection-state.ts'
 
 const BRACE = 0x7d // '}'
@@ -68,6 +69,6 @@ export function formatResult(result: ExecutionResult, mask: (error: unknown) => 
 
 function cursorOf(data: ExecutionResult['data']): string | null {
   const [change] = Object.values(data ?? {})
-  const cursor = typeof change === 'object' && change !== null ? Reflect.get(change, 'cursor') : undefined
+  const cursor = memberOf(change, 'cursor')
   return isCursor(cursor) ? cursor : null
 }

@@ -88,7 +88,9 @@ function createSessionChecks(options: SessionKeeperOptions) {
       const checkGuarded = guard.wrap('check sessions', checkAll)
       interval ??= setInterval(checkGuarded, options.revalidateIntervalMs).unref()
     },
-    remove: (watched: Watched): void => void checked.delete(watched),
+    remove(watched: Watched): void {
+      checked.delete(watched)
+    },
     runAll: () => Promise.all([...checked].map(startCheck)),
     stop(): void {
       if (interval !== null) clearInterval(interval)

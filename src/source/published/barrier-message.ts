@@ -8,7 +8,7 @@
 
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
 import type { RowcastError } from '../../errors.ts'
-import { jsonOf } from '../../member-of.ts'
+import { hasMembers, jsonOf } from '../../member-of.ts'
 import { type Lsn, toLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import { HEARTBEAT_PREFIX } from '../db/heartbeat.ts'
@@ -78,17 +78,8 @@ export function parseBarrier(
   if (!isOwnMessage(message) || message.transaction === null || message.content.length === 0) return null
   if (message.content.length > MESSAGE_BYTES_MAX) return null
   const raw = jsonOf(new TextDecoder().decode(message.content))
-  if (typeof raw !== 'object' || raw === null) return null
-  const {
-    barrier,
-    slot: of,
-    published,
-    cut,
-    cleanFrom,
-    skip,
-    lasts,
-    seen,
-  } = raw as Readonly<Record<string, unknown>>
+  if (!hasMembers(raw)) return null
+  const { barrier, slot: of, published, cut, cleanFrom, skip, lasts, seen } = raw
   if (barrier !== 1 || of !== slot) return null
   if (!Array.isArray(cut) || typeof published !== 'object' || published === null) return null
   const [lsn, seenLsn] = [parsePlainLsn(cleanFrom), parsePlainLsn(seen)]

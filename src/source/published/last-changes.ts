@@ -6,6 +6,7 @@
  */
 import type { RelationRegistry } from '../../catalog/relation-registry.ts'
 import type { ChangePosition, StreamOrigin } from '../../changes/stream-position.ts'
+import { hasMembers } from '../../member-of.ts'
 import { type Lsn, toLsn } from '../../wire/lsn.ts'
 
 /** What one process has seen of quiet models. */
@@ -63,8 +64,8 @@ export function formatLastChanges({ origin, upTo, models }: LastChanges): unknow
 
 /** Parses them; null where anything is not as it is written. */
 export function parseLastChanges(raw: unknown): LastChanges | null {
-  if (typeof raw !== 'object' || raw === null) return null
-  const { systemId, timeline, upTo, models } = raw as Readonly<Record<string, unknown>>
+  if (!hasMembers(raw)) return null
+  const { systemId, timeline, upTo, models } = raw
   if (typeof systemId !== 'string' || typeof timeline !== 'number') return null
   if (typeof upTo !== 'string' || !/^\d{1,20}$/.test(upTo)) return null
   if (typeof models !== 'object' || models === null) return null

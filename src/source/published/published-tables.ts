@@ -7,6 +7,7 @@
  * Source: PostgreSQL manual, "pg_publication", "pg_publication_rel", "pg_publication_namespace", "pg_class".
  */
 
+import { hasMembers } from '../../member-of.ts'
 import { areSameColumns, isTableColumns, type TableColumns } from './table-columns.ts'
 
 /**
@@ -105,10 +106,9 @@ export function parsePublishedModel(value: unknown): PublishedModel | null {
 }
 
 function isPublishedTable(value: unknown): value is PublishedTable {
-  if (typeof value !== 'object' || value === null) return false
-  const { oid, evidence, fileNode, toastOid, parts, rewriteMeans, columns } = value as Partial<
-    Record<keyof PublishedTable, unknown>
-  >
+  if (!hasMembers(value)) return false
+  const table: Partial<Record<keyof PublishedTable, unknown>> = value
+  const { oid, evidence, fileNode, toastOid, parts, rewriteMeans, columns } = table
   return (
     (columns === undefined || isTableColumns(columns)) &&
     typeof evidence === 'string' &&

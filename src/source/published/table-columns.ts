@@ -3,6 +3,7 @@
  * it. A column is dropped and made again, two change their names, or the table is written again with another type. Pure.
  * Source: PostgreSQL manual, "pg_attribute".
  */
+import { hasMembers } from '../../member-of.ts'
 
 /**
  * A column by the catalog; the writer is the transaction that wrote its row there, 0 while it has a value for rows of before it.
@@ -125,8 +126,9 @@ function writersOf({ written }: TableColumns): readonly number[] {
 
 /** Whether it is what `JSON.stringify` made of columns. */
 export function isTableColumns(value: unknown): value is TableColumns {
-  if (typeof value !== 'object' || value === null) return false
-  const { names, written, labels = [] } = value as Partial<Record<keyof TableColumns, unknown>>
+  if (!hasMembers(value)) return false
+  const columns: Partial<Record<keyof TableColumns, unknown>> = value
+  const { names, written, labels = [] } = columns
   return (
     typeof names === 'string' &&
     areRuns(written) &&
