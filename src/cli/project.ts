@@ -29,6 +29,8 @@ export interface ProjectOptions extends ConfigFlags {
 export interface ProjectPlace {
   readonly env: Environment
   readonly folder: string
+  /** Whether what is read is served over the network: in production as `serve` would. @default false */
+  readonly isServed?: boolean | undefined
 }
 
 /** A project whose config was read: one database of it. */
@@ -88,14 +90,14 @@ export function reportOf({ source }: Project, report: object): string {
  */
 async function openProjects(
   options: ProjectOptions,
-  { env, folder }: ProjectPlace,
+  { env, folder, isServed = false }: ProjectPlace,
 ): Promise<readonly Project[]> {
   const configFile = findConfigFile(folder, options.config)
   // First: it may read .env.
   const file = await loadConfigFile(configFile)
-  // Who may see what over the network is no matter of somebody at the keyboard.
-  const { NODE_ENV: _, ...environment } = env
-  const read = resolveConfig(file, environment, options)
+  // Who may see what over the network is no matter of somebody at the keyboard, unless it is served.
+  const { NODE_ENV: _, ...keyboard } = env
+  const read = resolveConfig(file, isServed ? env : keyboard, options)
   const { source: named } = options
   const configs = sourceConfigs(read).filter(([name]) => named === undefined || name === named)
   if (configs.length > 0) return configs.map(([name, config]) => projectOf(name, config, configFile))

@@ -51,7 +51,7 @@ export function createReplayService(
     health: () => ({ isReady: true, details: { replication: 'recording' } }),
     host: config.host,
     port: config.port,
-    graphiql: true,
+    graphiql: config.graphiql,
     graphiqlQuery: exampleSubscription(catalog, models),
   })
   return {

@@ -20,6 +20,9 @@ export interface ReplayOptions extends ProjectOptions, ChangeChoice {
   readonly interval?: string | undefined
 }
 
+/** Whole rows of a file are for others' eyes only where the command line says so: HOST and the config are about the service. */
+const LOOPBACK = '127.0.0.1'
+
 /** Prints or serves the changes of a recording. Connects to no PostgreSQL. */
 export async function replay(
   file: string,
@@ -27,10 +30,14 @@ export async function replay(
   options: ReplayOptions,
   context: LookContext,
 ): Promise<ExitCode> {
-  const project = await openProject({ ...options, databaseUrl: standInAddress(context) }, context)
+  const isServed = options.serve === true
+  const project = await openProject(
+    { ...options, host: options.host ?? LOOPBACK, databaseUrl: standInAddress(context) },
+    { ...context, isServed },
+  )
   const recording = await openRecording(file)
   try {
-    if (options.serve === true) await serveRecording(recording, project, options, context)
+    if (isServed) await serveRecording(recording, project, options, context)
     else await printRecording(recording, project, { ...options, names }, context)
   } finally {
     await recording.close()
@@ -95,7 +102,7 @@ async function serveRecording(
   try {
     terminal.print(
       '',
-      `  ${terminal.style('bold', 'GraphiQL')}  ${terminal.style('cyan', `${url}/graphql`)}`,
+      `  ${terminal.style('bold', project.config.graphiql ? 'GraphiQL' : 'GraphQL')}  ${terminal.style('cyan', `${url}/graphql`)}`,
       '',
     )
     notes.print(notes.style('dim', 'The recording begins when somebody subscribes. Ctrl-C ends it.'))
