@@ -39,6 +39,7 @@ const GREETING_PATIENCE_MS = 5_000
 /** Runs until stopped. @throws CONFIG_…, EMBEDDED_…, SERVER_… */
 export async function dev(options: DevOptions, context: DevContext): Promise<void> {
   const { env, terminal, stop } = context
+  const stopping = stop.listen()
   const configFile = findConfigFile(context.folder, options.config)
   const file = await loadConfigFile(configFile)
   const ownUrl = options.databaseUrl ?? (env['DATABASE_URL'] === '' ? undefined : env['DATABASE_URL'])
@@ -56,11 +57,11 @@ export async function dev(options: DevOptions, context: DevContext): Promise<voi
     : existingDatabase(first?.databaseUrl ?? ownUrl ?? '')
   const config: Config = { ...draft, databaseUrl: database.url }
   try {
-    if (!stop.signal.aborted) await runService(config, database, options, context)
+    if (!stopping.aborted) await runService(config, database, options, context)
   } finally {
     await database.stop()
   }
-  if (stop.signal.aborted) terminal.print(terminal.style('dim', 'Stopped.'))
+  if (stopping.aborted) terminal.print(terminal.style('dim', 'Stopped.'))
 }
 
 async function runService(
@@ -69,6 +70,7 @@ async function runService(
   options: DevOptions,
   { terminal, stop, folder, env }: DevContext,
 ): Promise<void> {
+  const stopping = stop.listen()
   const logger = createTerminalLogger(terminal, options.verbose ?? false)
   // Of what Prisma Client shows, as the service does: a field that it omits is in no subscription.
   const shown = shownByPrisma(config, config.createPrisma(config.databaseUrl))
@@ -77,7 +79,7 @@ async function runService(
   const service = createService(config, { logger, graphiqlQuery: subscription })
   try {
     const { url } = await service.start()
-    await waitUntilLive(service, stop.signal)
+    await waitUntilLive(service, stopping)
     const { state, lastError } = service.rowcast.status()
     printGreeting(terminal, {
       url,
@@ -99,8 +101,8 @@ async function runService(
         () => undefined,
       )
     }
-    if (options.traffic === true) await runTraffic(config, logger, stop.signal)
-    await untilAborted(stop.signal)
+    if (options.traffic === true) await runTraffic(config, logger, stopping)
+    await untilAborted(stopping)
   } finally {
     await service.stop()
   }

@@ -9,7 +9,7 @@ import { boundGarbage } from './bound-garbage.ts'
 import { bugLines, errorLines } from './error-lines.ts'
 import { findPackageManager, hintFor } from './package-manager.ts'
 import { addProjectCommands } from './project-commands.ts'
-import { listenForStop } from './stop-signals.ts'
+import { createStopSignals } from './stop-signals.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
 const terminal = createTerminal(process.stdout, process.env)
@@ -98,7 +98,7 @@ function addServiceOptions(command: Command): Command {
 }
 
 function commandContext() {
-  const stop = listenForStop({
+  const stop = createStopSignals({
     source: process,
     nowMs: () => performance.now(),
     onForced: () => process.exit(130),

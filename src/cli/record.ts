@@ -47,7 +47,7 @@ export async function record(file: string, options: RecordOptions, context: Look
         ),
       )
     }
-    await Promise.race([stream.closed, writer.failed, untilAborted(stop.signal)])
+    await Promise.race([stream.closed, writer.failed, untilAborted(stop.listen())])
   } finally {
     stream.closed.catch(() => undefined)
     await stream.close()

@@ -65,7 +65,7 @@ async function printRecording(
     terminal,
     onLimit: () => stopped.abort(),
   })
-  const signal = AbortSignal.any([stop.signal, stopped.signal])
+  const signal = AbortSignal.any([stop.listen(), stopped.signal])
   const pipeline: FramePipeline = createFramePipeline({
     ...pipelineParts(project, notes),
     origin: recording.header,
@@ -89,6 +89,7 @@ async function serveRecording(
   { terminal, notes, stop }: LookContext,
 ): Promise<void> {
   const intervalMs = readInterval(options.interval)
+  const stopping = stop.listen()
   const parts: TransactionPart[] = []
   const pipeline: FramePipeline = createFramePipeline({
     ...pipelineParts(project, notes),
@@ -106,17 +107,17 @@ async function serveRecording(
       '',
     )
     notes.print(notes.style('dim', 'The recording begins when somebody subscribes. Ctrl-C ends it.'))
-    if (!(await waitForSubscriber(service.hasSubscribers, stop.signal))) return
+    if (!(await waitForSubscriber(service.hasSubscribers, stopping))) return
     for await (const frame of recording.frames()) {
       pipeline.take(frame, 0, frame.length)
       for (const part of parts.splice(0)) {
         service.publish(part)
-        await setTimeout(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined)
+        await setTimeout(intervalMs, undefined, { signal: stopping }).catch(() => undefined)
       }
-      if (stop.signal.aborted) return
+      if (stopping.aborted) return
     }
     notes.print(notes.style('dim', 'That was all of it.'))
-    await untilAborted(stop.signal)
+    await untilAborted(stopping)
   } finally {
     await service.stop()
   }

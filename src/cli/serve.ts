@@ -23,13 +23,14 @@ export interface CommandContext {
 
 /** Runs until stopped. @throws CONFIG_…, SERVER_… */
 export async function serve(options: ServeOptions, { env, folder, stop }: CommandContext): Promise<void> {
+  const stopping = stop.listen()
   const logger = createJsonLogger(readLogLevel(env['LOG_LEVEL']))
   const file = await loadConfigFile(findConfigFile(folder, options.config))
   const config = resolveConfig(file, env, options)
   const service = createService(config, { logger })
   const { url } = await service.start()
   logger.info('Listening.', { url, models: modelsOf(config) })
-  await untilAborted(stop.signal)
+  await untilAborted(stopping)
   logger.info('Stopping.')
   await service.stop()
   // A connection of the application's pool whose other side has fallen silent would keep the process.

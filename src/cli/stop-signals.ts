@@ -25,15 +25,19 @@ export interface StopSignalOptions {
 
 /** A listener that can be taken off. */
 export interface StopSignals {
-  /** Aborts at the first signal. */
-  readonly signal: AbortSignal
+  /**
+   * Listens from the first call on, and aborts at the first signal. Until then a signal ends the process, as it does any other: a command
+   * that waits for PostgreSQL and asks nobody to stop would swallow it.
+   */
+  listen(): AbortSignal
   dispose(): void
 }
 
-/** Starts listening. */
-export function listenForStop(options: StopSignalOptions): StopSignals {
+/** Signals that a command may listen to. */
+export function createStopSignals(options: StopSignalOptions): StopSignals {
   const { source, onForced, nowMs, echoMs = 500 } = options
   const stopping = new AbortController()
+  let isListening = false
   let firstAtMs = 0
   const onSignal = (): void => {
     if (!stopping.signal.aborted) {
@@ -41,9 +45,12 @@ export function listenForStop(options: StopSignalOptions): StopSignals {
       stopping.abort()
     } else if (nowMs() - firstAtMs >= echoMs) onForced()
   }
-  for (const name of SIGNALS) source.on(name, onSignal)
   return {
-    signal: stopping.signal,
+    listen() {
+      if (!isListening) for (const name of SIGNALS) source.on(name, onSignal)
+      isListening = true
+      return stopping.signal
+    },
     dispose() {
       for (const name of SIGNALS) source.off(name, onSignal)
     },

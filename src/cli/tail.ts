@@ -94,7 +94,7 @@ export async function tail(
     },
   ).finally(() => clearTimeout(patience))
   try {
-    await Promise.race([stream.closed, untilAborted(AbortSignal.any([stop.signal, stopped.signal]))])
+    await Promise.race([stream.closed, untilAborted(AbortSignal.any([stop.listen(), stopped.signal]))])
   } finally {
     stream.closed.catch(() => undefined)
     await stream.close()
