@@ -34,8 +34,10 @@ export interface SseClient extends Pick<ChangeClient, 'subscribe'> {
 const SILENCE_MS = 30_000
 /** One event; a server sends at most 1 MiB unless it is set otherwise. */
 const EVENT_CHARACTERS_MAX = 64 * 1024 * 1024
-/** What passes: a proxy without its server, a server that stops or has too many clients. */
-const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+/** What passes, though the client is said to be at fault: it was too slow, too early or asked too much. */
+const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 425, 429])
+/** What a server cannot do it cannot do later: not implemented, a version of HTTP that it does not speak. */
+const FINAL_STATUS: ReadonlySet<number> = new Set([501, 505])
 
 /** Creates a client; it connects when something is asked for. */
 export function createSseClient(options: SseClientOptions): SseClient {
@@ -189,10 +191,15 @@ function resultOf(sent: unknown): ChangeResult<unknown> {
   return Object(sent)
 }
 
+/** What goes wrong at the server passes, whatever number its proxies have for it: 520 to 530 are Cloudflare's. */
+function isRetried(status: number): boolean {
+  return RETRIED_STATUS.has(status) || (status >= 500 && !FINAL_STATUS.has(status))
+}
+
 /** Refused for good with GraphQL errors or a status; or for now. */
 async function refusalOf(response: Response): Promise<AttemptEnd> {
   const { status, statusText } = response
-  if (RETRIED_STATUS.has(status)) {
+  if (isRetried(status)) {
     return { kind: 'lost', retryAfterMs: retryAfterHeaderMs(response.headers.get('retry-after')) }
   }
   const body: unknown = await response.json().catch(() => null)

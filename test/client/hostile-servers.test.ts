@@ -66,6 +66,38 @@ describe('a pause that a server asks for', () => {
   })
 })
 
+/** How often a server that answers so is asked within a minute, and how that ended. */
+async function askedOf(status: number) {
+  let attempts = 0
+  const ends: unknown[] = []
+  const client = createSseClient({
+    url: 'http://127.0.0.1/',
+    fetch: async () => {
+      attempts += 1
+      return new Response('<html>', { status })
+    },
+  })
+  const sink = { next() {}, error: (error: unknown) => ends.push(error), complete() {} }
+  client.subscribe({ query: 'subscription { a }' }, sink)
+  await vi.advanceTimersByTimeAsync(60_000)
+  client.dispose()
+  return { attempts, ends }
+}
+
+it.each([408, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 525, 526, 530, 599])(
+  'status %i is waited out',
+  async (status) => {
+    const { attempts, ends } = await askedOf(status)
+    expect(attempts).toBeGreaterThan(5)
+    expect(ends).toEqual([])
+  },
+)
+
+it.each([400, 401, 403, 404, 413, 501, 505])('status %i is final', async (status) => {
+  const { attempts, ends } = await askedOf(status)
+  expect([attempts, ends]).toEqual([1, [expect.objectContaining({ name: 'SubscriptionError' })]])
+})
+
 it('variables that no JSON can be made of end the operation with the reason', async () => {
   const client = createSseClient({ url: 'http://127.0.0.1/', fetch: () => expect.unreachable() })
   const ends: unknown[] = []
