@@ -37,10 +37,14 @@ export async function queryChangeCursor(
   field?: string,
 ): Promise<string> {
   let unsubscribe = () => {}
-  const onAbort = () => unsubscribe()
-  signal?.addEventListener('abort', onAbort)
+  let onAbort = () => {}
   const answer = new Promise<string>((resolve, reject) => {
     const silent = () => reject(new SubscriptionError('The server did not answer `changeCursor`.'))
+    // Not by the sink: a client that is offline completes it only once it has tried to connect again.
+    onAbort = () => {
+      silent()
+      unsubscribe()
+    }
     const sink: ChangeSink<{ changeCursor: string }> = {
       next({ data, errors }) {
         const [error] = toSubscriptionErrors(errors)
@@ -52,8 +56,9 @@ export async function queryChangeCursor(
     }
     unsubscribe = client.subscribe<{ changeCursor: string }>(cursorRequest(source, field), sink)
   })
+  signal?.addEventListener('abort', onAbort)
   try {
-    if (signal?.aborted) unsubscribe()
+    if (signal?.aborted) onAbort()
     return await answer
   } finally {
     signal?.removeEventListener('abort', onAbort)

@@ -1,6 +1,8 @@
 /** A subscription that resumes begins with `changeCursor`: a server that says when to come again is asked again. */
+import { createClient } from 'graphql-ws'
 import { expect, it } from 'vitest'
-import type { ChangeClient } from '../../src/client/change-client.ts'
+import { WebSocket } from 'ws'
+import { type ChangeClient, queryChangeCursor } from '../../src/client/change-client.ts'
 import { subscribeResumable } from '../../src/client/resumable-subscription.ts'
 
 const REQUEST = { query: 'subscription ($after: Cursor) { tagChanged(after: $after) { cursor } }' }
@@ -40,4 +42,40 @@ it('at the time that it says, and then the subscription begins', async () => {
 it('and not where it says nothing of coming again', async () => {
   const { client } = clientOf([{ code: 'FORBIDDEN' }])
   await expect(subscribeResumable(client, REQUEST).next()).rejects.toMatchObject({ code: 'FORBIDDEN' })
+})
+
+/** graphql-ws's, offline: nobody listens at port 1, and its first wait has begun when `isWaiting` resolves. */
+function offlineClient() {
+  const waits = { begun: 0 }
+  const client = createClient({
+    url: 'ws://127.0.0.1:1/graphql',
+    webSocketImpl: WebSocket,
+    retryAttempts: Number.POSITIVE_INFINITY,
+    shouldRetry: () => true,
+    retryWait: () => {
+      waits.begun += 1
+      return new Promise(() => undefined)
+    },
+  })
+  return { client, isWaiting: () => expect.poll(() => waits.begun).toBe(1) }
+}
+
+it('a signal ends the waiting for it while the client is offline', async () => {
+  const { client, isWaiting } = offlineClient()
+  const stop = new AbortController()
+  const cursor = queryChangeCursor(client, stop.signal)
+  await isWaiting()
+  stop.abort()
+  await expect(cursor).rejects.toMatchObject({ name: 'SubscriptionError' })
+})
+
+it('and that of a subscription, the first as one that goes on after a cursor', async () => {
+  for (const options of [{}, { after: 'c1' }]) {
+    const { client, isWaiting } = offlineClient()
+    const stop = new AbortController()
+    const next = subscribeResumable(client, REQUEST, { ...options, signal: stop.signal }).next()
+    await isWaiting()
+    stop.abort()
+    expect(await next).toEqual({ done: true, value: undefined })
+  }
 })
