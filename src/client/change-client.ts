@@ -3,7 +3,7 @@ import type { Client, Sink, SubscribePayload } from 'graphql-ws'
 import { SubscriptionError, toEndError, toSubscriptionErrors, type WireError } from './subscription-error.ts'
 
 /**
- * A client: graphql-ws's over WebSocket, with `retryAttempts: Infinity` and `shouldRetry: () => true`, or one of
+ * A client: graphql-ws's over WebSocket, with `retryAttempts: Infinity`, `retryWait` and `shouldRetry: () => true`, or one of
  * `createSseClient`.
  */
 export type ChangeClient = Pick<Client, 'subscribe'> & Partial<Pick<Client, 'on'>>

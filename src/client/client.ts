@@ -46,3 +46,4 @@ export {
 export { type ConnectionParams, resumingConnectionParams } from './resuming-connection-params.ts'
 export { createSseClient, type SseClient, type SseClientOptions } from './sse-client.ts'
 export { SubscriptionError } from './subscription-error.ts'
+export { retryWait } from './wait.ts'

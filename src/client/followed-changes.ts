@@ -8,7 +8,7 @@ import { retryDelayMs, wait } from './wait.ts'
 
 /** What is followed. */
 export interface FollowedChangesOptions<Change extends object, Variables = never> {
-  /** Of graphql-ws, with `retryAttempts: Infinity` and `shouldRetry: () => true`; or of `createSseClient`. */
+  /** Of graphql-ws, with `retryAttempts: Infinity`, `retryWait` and `shouldRetry: () => true`; or of `createSseClient`. */
   readonly client: ChangeClient
   /** The subscription: one root field, `<model>Changed` or `changes(of:)`, that takes `after: $after` and selects `cursor`. */
   readonly request: ResumableRequest<FollowedChangesData<Change>, Variables>

@@ -16,7 +16,7 @@ import { retryDelayMs, wait } from './wait.ts'
 /** What is followed. */
 export interface FollowedListOptions<Row extends object, Variables = never>
   extends Pick<ListShape<Row>, 'key'> {
-  /** Of graphql-ws, with `retryAttempts: Infinity` and `shouldRetry: () => true`; or of `createSseClient`. */
+  /** Of graphql-ws, with `retryAttempts: Infinity`, `retryWait` and `shouldRetry: () => true`; or of `createSseClient`. */
   readonly client: ChangeClient
   /**
    * The subscription: one root field, `<model>List`, that selects `cursor`, of the snapshot `rows`, and of the patch

@@ -6,7 +6,7 @@ import type { ChangeFailure, ResumableRequest } from './resumable-subscription.t
 
 /** How a list is loaded and kept up. */
 export interface LiveListOptions<Row extends object, Variables = never> extends ListShape<Row> {
-  /** Of graphql-ws, with `retryAttempts: Infinity` and `shouldRetry: () => true`; or of `createSseClient`. */
+  /** Of graphql-ws, with `retryAttempts: Infinity`, `retryWait` and `shouldRetry: () => true`; or of `createSseClient`. */
   readonly client: ChangeClient
   /**
    * Queries the rows, past any cache. Called at the start, after each RESYNC_REQUIRED, after a change that failed, and

@@ -87,7 +87,7 @@ function goesOn(way: keyof typeof GOES_ON, code: string | null): boolean {
 }
 
 /**
- * Iterates over a subscription's data. Give graphql-ws's client `retryAttempts: Infinity` and a `shouldRetry` that says
+ * Iterates over a subscription's data. Give graphql-ws's client `retryAttempts: Infinity`, `retryWait` and a `shouldRetry` that says
  * yes: it reconnects, and each new attempt carries the latest cursor. A server that ended the subscription
  * because it was read too slowly is asked again, one that says when (`retryAfterMs`) after that time; one that says
  * RESYNC_REQUIRED leads to `onResync`.

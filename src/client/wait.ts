@@ -28,6 +28,18 @@ export function retryDelayMs(error: unknown, failures: number, firstMs = 50): nu
   return pauseMs ?? Math.min(firstMs * 2 ** failures, DELAY_MAX_MS)
 }
 
+/** The first wait of a client that has lost its connection. */
+const FIRST_RETRY_MS = 200
+
+/**
+ * `retryWait` for graphql-ws's client, whose own waits twice as long after each failure, without a bound: after a night it comes back hours
+ * late. This one waits 5 s at most, and each client another time, so that not all come back at once.
+ * @param retries that have failed in a row
+ */
+export function retryWait(retries: number): Promise<void> {
+  return wait(retryDelayMs(null, retries, FIRST_RETRY_MS) * (0.5 + Math.random() / 2))
+}
+
 /** What a server asks for, within bounds; null for what is no pause. */
 export function askedPauseMs(asked: number): number | null {
   return asked > 0 ? Math.min(asked, ASKED_MAX_MS) : null

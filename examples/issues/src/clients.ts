@@ -1,6 +1,6 @@
 /** Who signed in, and the connections in his name: one for changes, which comes back by itself, and requests. */
 import { type Client, createClient } from 'graphql-ws'
-import { resumingConnectionParams } from 'rowcast/client'
+import { resumingConnectionParams, retryWait } from 'rowcast/client'
 import type { TypedDocumentString } from '../generated/gql/graphql.ts'
 
 /** What the page talks to the server with. */
@@ -37,10 +37,9 @@ export function signIn(viewer: string): Session {
     url: '/graphql',
     keepAlive: 5_000,
     retryAttempts: Number.POSITIVE_INFINITY,
+    retryWait,
     shouldRetry: () => true,
     connectionParams: resumingConnectionParams({ as: viewer }),
-    retryWait: (retries) =>
-      new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** retries, 2_000))),
   })
   return { viewer, changes, ask: (document, variables) => ask(viewer, document, variables) }
 }

@@ -1,6 +1,6 @@
 /** One client for queries, one for changes; both talk to the address the page came from. */
 import { createClient as createSocketClient } from 'graphql-ws'
-import { resumingConnectionParams } from 'rowcast/client'
+import { resumingConnectionParams, retryWait } from 'rowcast/client'
 import { createClient, fetchExchange } from 'urql'
 
 /** Queries go past any cache: changes keep the list up to date, and a reload has to see what is. */
@@ -16,7 +16,7 @@ export const changes = createSocketClient({
   url: '/graphql',
   keepAlive: 5_000,
   retryAttempts: Number.POSITIVE_INFINITY,
+  retryWait,
   shouldRetry: () => true,
   connectionParams: resumingConnectionParams(),
-  retryWait: (retries) => new Promise((resolve) => setTimeout(resolve, Math.min(100 * 2 ** retries, 2_000))),
 })
