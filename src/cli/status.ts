@@ -16,6 +16,7 @@ import { formatBytes } from './doctor/examination.ts'
 import { errorLines } from './error-lines.ts'
 import { ExitCode } from './exit-code.ts'
 import { type Project, type ProjectOptions, reportOf, withProjects } from './project.ts'
+import { configuredServiceUrl, parseServiceUrl } from './service-address.ts'
 import type { PrintContext } from './setup-commands.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -40,8 +41,10 @@ const READER_SQL = `
          extract(epoch FROM write_lag)::float8 AS "lagSeconds"
     FROM pg_stat_replication WHERE pid = $1`
 
-/** Looks once. Answers with `findings` where changes do not flow. */
-export function status(options: StatusOptions, context: PrintContext): Promise<ExitCode> {
+/** Looks once. Answers with `findings` where changes do not flow. @throws CLI_BAD_OPTION */
+export async function status(options: StatusOptions, context: PrintContext): Promise<ExitCode> {
+  // First: an address that cannot be one is no service that does not answer.
+  parseServiceUrl(options.url)
   return withProjects(options, context, (project) => lookAt(project, options, context))
 }
 
@@ -157,9 +160,8 @@ async function findService(
   named: string | undefined,
   { source, config, goal }: Project,
 ): Promise<ServiceReport | null> {
-  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
   if (named === undefined && config.port === 0) return null
-  const url = named ?? `http://${host}:${config.port}`
+  const url = named ?? configuredServiceUrl(config)
   try {
     const response = await fetch(new URL('/health/ready', url), {
       signal: AbortSignal.timeout(SERVICE_TIMEOUT_MS),

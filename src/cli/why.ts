@@ -7,6 +7,7 @@ import { EXPLAIN_DOCUMENT } from '../graphql/own-documents.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'
 import { readProjectFile } from './project-file.ts'
+import { configuredServiceUrl, parseServiceUrl } from './service-address.ts'
 import type { PrintContext } from './setup-commands.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -37,7 +38,7 @@ export async function why(
     variables: parseVariables(options.variables),
   }
   const headers = Object.fromEntries((options.header ?? []).map(parseHeader))
-  const url = options.url ?? (await configuredUrl(options, place))
+  const url = parseServiceUrl(options.url) ?? (await configuredUrl(options, place))
   const explanation = await ask(url, headers, variables)
   if (options.json === true) terminal.print(JSON.stringify(explanation))
   else printExplanation(terminal, explanation)
@@ -50,8 +51,7 @@ async function configuredUrl(
   place: Omit<PrintContext, 'terminal'>,
 ): Promise<string> {
   const { config } = await openProject(options, place)
-  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
-  return `http://${host}:${config.port}`
+  return configuredServiceUrl(config)
 }
 
 function parseVariables(text: string | undefined): unknown {

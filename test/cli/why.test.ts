@@ -1,6 +1,8 @@
 /** `rowcast why` where there is no explanation: what the service says, and what to do. */
 import { buildSchema, GraphQLError } from 'graphql'
 import { expect, test } from 'vitest'
+import { configuredServiceUrl } from '../../src/cli/service-address.ts'
+import { status } from '../../src/cli/status.ts'
 import { createTerminal } from '../../src/cli/terminal.ts'
 import { why } from '../../src/cli/why.ts'
 import { graphqlError } from '../../src/graphql/graphql-errors.ts'
@@ -55,4 +57,23 @@ test('nothing at the address', async () => {
   await expect(ask('http://127.0.0.1:1')).rejects.toMatchObject({
     happened: 'Nothing answers at http://127.0.0.1:1.',
   })
+})
+
+test.each(['127.0.0.1:4000', 'localhost:4000', 'ws://127.0.0.1:4000', ''])('--url %j', async (url) => {
+  const refused = { code: 'CLI_BAD_OPTION', hint: expect.stringContaining('http://') }
+  await expect(ask(url)).rejects.toMatchObject(refused)
+  const terminal = createTerminal({ isTTY: false, write: () => undefined }, {})
+  await expect(status({ url }, { terminal, env: {}, folder: import.meta.dirname })).rejects.toMatchObject(
+    refused,
+  )
+})
+
+test.each([
+  ['::1', 'http://[::1]:4000'],
+  ['::', 'http://127.0.0.1:4000'],
+  ['0.0.0.0', 'http://127.0.0.1:4000'],
+  ['localhost', 'http://localhost:4000'],
+])('where a service that listens on %s is', (host, url) => {
+  expect(configuredServiceUrl({ host, port: 4000 })).toBe(url)
+  expect(URL.canParse(url)).toBe(true)
 })

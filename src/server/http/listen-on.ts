@@ -20,6 +20,16 @@ const BACKLOG = 4_096
 /** Hosts that mean every address of the machine. */
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
+/** Whether the host means every address of the machine. */
+export function isWildcard(host: string): boolean {
+  return WILDCARDS.has(host)
+}
+
+/** The address in one text: that of IPv6 stands in brackets. */
+export function addressOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
 /** Listens; port 0 takes a free one. @throws SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED */
 export async function listenOn(
   http: Server,
@@ -28,10 +38,9 @@ export async function listenOn(
   logger: Logger,
 ): Promise<ListenAddress> {
   const address = await listen(http, host, port)
-  const name = host.includes(':') ? `[${host}]` : host
   // Accepting may fail at any time (no descriptor left); without a listener that would end the process.
   http.on('error', (error) => logger.error('A connection could not be accepted.', describeError(error)))
-  return { url: `http://${WILDCARDS.has(host) ? 'localhost' : name}:${address.port}`, port: address.port }
+  return { url: addressOf(isWildcard(host) ? 'localhost' : host, address.port), port: address.port }
 }
 
 function listen(http: Server, host: string, port: number): Promise<AddressInfo> {
