@@ -43,7 +43,7 @@ it('behind a proxy that announces another process, what was missed ends subscrip
   const tags = live.rowcast.subscribe('Tag')
   let end: unknown = null
   const reading = (async () => {
-    for await (const _change of tags) continue
+    for await (const _change of tags);
   })().catch((error: unknown) => {
     end = error
   })
@@ -96,8 +96,12 @@ it('looks that reach another server than the stream have failed: the process is 
       .toMatchObject({ state: 'streaming', isReady: false, lastError: { code: 'SOURCE_WATCH_FAILED' } })
     expect(rowcast.status().lastError?.message).toContain('Where the look went')
     proxy.retarget(Number(database.target.port))
-    await expect.poll(() => rowcast.status(), { timeout: 30_000 }).toMatchObject({ isReady: true, failedLooks: 0 })
+    await expect
+      .poll(() => rowcast.status(), { timeout: 30_000 })
+      .toMatchObject({ isReady: true, failedLooks: 0 })
   } finally {
-    await database.query(`REASSIGN OWNED BY ${role} TO CURRENT_USER; DROP OWNED BY ${role}; DROP ROLE ${role}`)
+    await database.query(
+      `REASSIGN OWNED BY ${role} TO CURRENT_USER; DROP OWNED BY ${role}; DROP ROLE ${role}`,
+    )
   }
 })

@@ -63,22 +63,25 @@ describe('the ceiling', () => {
   it.each([
     [undefined, 33 * MIB],
     [8 * MIB, 3 * MIB],
-  ])('no barrier has the next one written by its own size (at most %s held, %i bytes)', (bytesMax, barrierBytes) => {
-    const ceiling = begun(bytesMax)
-    let end = 1_000
-    let written = 0
-    for (let round = 0; round < 20; round += 1) {
-      ceiling.apply(toLsn(0n), toLsn(BigInt(end)))
-      const isUrgent = ceiling.takeUrgency()
-      if (!ceiling.isDue && !isUrgent) continue
-      const read = end
-      // With the headers of the WAL's pages.
-      end += Math.ceil(barrierBytes * (1 + 24 / 8192)) + 200
-      written += 1
-      ceiling.raise(toLsn(BigInt(end - 50)), barrierBytes, toLsn(BigInt(read)))
-    }
-    expect(written).toBe(1)
-  })
+  ])(
+    'no barrier has the next one written by its own size (at most %s held, %i bytes)',
+    (bytesMax, barrierBytes) => {
+      const ceiling = begun(bytesMax)
+      let end = 1_000
+      let written = 0
+      for (let round = 0; round < 20; round += 1) {
+        ceiling.apply(toLsn(0n), toLsn(BigInt(end)))
+        const isUrgent = ceiling.takeUrgency()
+        if (!ceiling.isDue && !isUrgent) continue
+        const read = end
+        // With the headers of the WAL's pages.
+        end += Math.ceil(barrierBytes * (1 + 24 / 8192)) + 200
+        written += 1
+        ceiling.raise(toLsn(BigInt(end - 50)), barrierBytes, toLsn(BigInt(read)))
+      }
+      expect(written).toBe(1)
+    },
+  )
 
   it('lets go what retention does not, and nothing more', () => {
     const ceiling = begun()

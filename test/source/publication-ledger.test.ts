@@ -270,7 +270,8 @@ describe('a stream that begins again while models are suspect', () => {
 })
 
 describe('names that nobody here has', () => {
-  const forged = (round: number) => new Map(Array.from({ length: 10_000 }, (_, i) => [`Forged${round}_${i}`, []]))
+  const forged = (round: number) =>
+    new Map(Array.from({ length: 10_000 }, (_, i) => [`Forged${round}_${i}`, []]))
 
   it('are carried on within a bound, however many barriers bring others', () => {
     const ledger = createLedger()

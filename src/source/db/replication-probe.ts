@@ -38,7 +38,10 @@ export async function checkReplicates(target: DriverTarget): Promise<void> {
 
 /** Whether PostgreSQL itself refused the role: that came through, whoever is in between. */
 function isOfRole(refusal: RowcastError): boolean {
-  return ['SOURCE_AUTHENTICATION_FAILED', 'SOURCE_PERMISSION_DENIED'].includes(refusal.code)
+  return (
+    isRowcastError(refusal, 'SOURCE_AUTHENTICATION_FAILED') ||
+    isRowcastError(refusal, 'SOURCE_PERMISSION_DENIED')
+  )
 }
 
 /** A protocol violation: what PgBouncer answers to a connection that asks for replication. */
