@@ -11,6 +11,7 @@ import {
   readWalHolders,
   type WalHolders,
 } from '../source/slot/wal-holders.ts'
+import { type DriverTarget, serverOfSlot } from '../wire/driver-target.ts'
 import { formatLsn, parseLsn } from '../wire/lsn.ts'
 import { formatBytes } from './doctor/examination.ts'
 import { errorLines } from './error-lines.ts'
@@ -57,7 +58,7 @@ async function lookAt(
   const [facts, reader, holders] = await withDatabaseSession(target, async (sql) => {
     const found = await readSourceFactsAt(target, (text) => sql.query(text), goal)
     const pid = found.slot?.activePid ?? null
-    const rows = pid === null ? [] : await sql.query<Reader>(READER_SQL, [pid])
+    const rows = pid === null ? [] : await readReader(target, pid)
     const isHeld = (found.slot?.restartBytes ?? 0) >= HELD_BYTES_HIGH
     return [found, rows[0] ?? null, isHeld ? await readWalHolders((text) => sql.query(text)) : null]
   })
@@ -68,6 +69,11 @@ async function lookAt(
   else printReport(terminal, report, problem)
   const isRead = (facts.slot?.activePid ?? null) !== null
   return problem === null && isRead && service?.isReady !== false ? ExitCode.ok : ExitCode.findings
+}
+
+/** Where the slot is: a standby's walsender is none of the primary's. */
+function readReader(target: DriverTarget, pid: number): Promise<readonly Reader[]> {
+  return withDatabaseSession(serverOfSlot(target), (sql) => sql.query<Reader>(READER_SQL, [pid]))
 }
 
 /** What the database says. */

@@ -14,7 +14,7 @@ import { openReplicationConnection } from '../../src/wire/connection.ts'
 import { openCliFolder } from '../cli/run-cli.ts'
 import { buildRowcast, type ScenarioOptions, TABLES, watchOf } from '../scenarios/scenario.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
-import { slotOf } from '../support/live-rowcast.ts'
+import { openLiveRowcast, slotOf } from '../support/live-rowcast.ts'
 import { openPostgres, postgresMajor, type TestPostgres } from '../support/postgres.ts'
 import { openCopy } from '../support/standby.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
@@ -165,6 +165,19 @@ describe.runIf(postgresMajor() >= 16)('a standby that sends the changes', () => 
     await again.disable()
     expect(await atStandby(own, slotsAt(own))).toEqual([])
     expect(await own.query('SELECT FROM pg_publication')).toEqual([])
+  })
+
+  it('`status` finds the reader where the slot is', async () => {
+    await replayed()
+    const replicationUrl = standby.cluster.connectionString(database.name)
+    await using _ = await openLiveRowcast(database, { models: ['Tag'], replicationUrl })
+    const config = `models: { Tag: {} }, slot: '${slotOf(database)}', replicationUrl: '${replicationUrl}'`
+    await using folder = await openCliFolder({ DATABASE_URL: database.url }, config)
+    const { stdout } = await folder.run(['status', '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({
+      reader: { name: `rowcast: ${slotOf(database)}`, state: 'streaming' },
+      problem: null,
+    })
   })
 
   it.each([
