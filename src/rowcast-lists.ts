@@ -12,7 +12,7 @@ import { canonicalText } from './catalog/values/canonical-text.ts'
 import type { AnyRow } from './changes/change.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
-import { checkHasRows, type FirstRowsHost, libraryConditions } from './rowcast-first-rows.ts'
+import { checkHasRows, type FirstRowsHost, libraryConditions, refused } from './rowcast-first-rows.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
 import { givenList, givenTotals } from './rowcast-lists-events.ts'
 import { followedModels, parseLibraryFilter, type RelatedRowsHost } from './rowcast-related.ts'
@@ -242,6 +242,7 @@ class Lists {
     const { rowcast, related } = this.#host
     const isAskedAgain = asksRelatedRows(filter)
     const models = isAskedAgain ? [...followedModels(related, model, { filter })] : []
+    for (const name of models) this.#checkUnmarked(name)
     const ofModel = (name: string, own: ChangeFilter | null): SubscriptionRequest => ({
       ...{ model: name, filter: own, overflow: 'end' },
     })
@@ -262,6 +263,13 @@ class Lists {
       untaken: this.#sets.untaken,
       counters: this.#sets.counters,
     }
+  }
+
+  /** Prisma is asked for the rows, and counts marked ones of other models. @throws FIRST_ROWS_REFUSED */
+  #checkUnmarked(name: string): void {
+    if (this.#host.softDeleteOf(name) === undefined) return
+    const why = `A list or totals cannot ask for rows of ${name}, which is registered with softDelete.`
+    throw refused(why, 'Subscribe to the changes with `initial: true`, or name the field in the condition.')
   }
 
   async #read<Loaded extends { readonly bytes: number }>(

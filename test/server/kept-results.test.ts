@@ -5,6 +5,7 @@ import { Match, Offer } from '../../src/bus/match.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { createDeliveryGroups } from '../../src/server/delivery/delivery-group.ts'
+import { ResultText } from '../../src/server/delivery/result-text.ts'
 import { plainChange } from '../support/plain-change.ts'
 
 const RESULTS = 100
@@ -57,4 +58,50 @@ test('a change of a subscription that follows relations counts with its rows', (
   const related = { isRelated: true, row: { id: 1, name: 'x'.repeat(10 * KIB) } }
   expect(countMade(1, RESULTS * 2 * KIB, related)).toBeGreaterThan(RESULTS * 1.8)
   expect(countMade(1, RESULTS * 2 * KIB, { isRelated: true })).toBe(RESULTS)
+})
+
+test('a change whose bytes are known is not decoded to be weighed', () => {
+  const change = plainChange({ model: 'Tag', key: { id: 1 } })
+  const undecoded = Object.defineProperty({ ...change }, 'old', {
+    get: () => {
+      throw new Error('It was decoded.')
+    },
+  })
+  const groups = createDeliveryGroups({
+    ...{ keptBytesMax: KIB * KIB, isBusy: () => true, guard: createGuard(silentLogger) },
+    mask: () => new GraphQLError('masked'),
+  })
+  const members = [groups.join(args, 'all', true), groups.join(args, 'all', true)]
+  const seen = { transition: null, hidesOld: false, hidesNew: false }
+  const delivery = new Match(new Offer(undecoded, 10, true, false), seen)
+  for (const member of members)
+    expect(member.resultOf(Object.assign(delivery, { name: 'ada' }), args)).toBeInstanceOf(ResultText)
+})
+
+test('a list that failed for the first of its screens is made again for the next, one that did not is kept', async () => {
+  let [made, fails] = [0, true]
+  const list = {
+    ...{ kind: 'snapshot', shown: {}, cursor: '' },
+    name() {
+      made += 1
+      if (fails) throw new Error('once')
+      return 'ada'
+    },
+  }
+  let isBusy = true
+  const groups = createDeliveryGroups({
+    ...{ keptBytesMax: KIB * KIB, isBusy: () => isBusy, guard: createGuard(silentLogger) },
+    mask: () => new GraphQLError('masked'),
+  })
+  const group = groups.join(args, 'all', true)
+  const ask = () => (group.resultOf(list, args) as ResultText).text
+  expect(ask()).toContain('masked')
+  isBusy = false
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+  await turn()
+  fails = false
+  expect(ask()).toContain('ada')
+  await turn()
+  expect(ask()).toContain('ada')
+  expect(made).toBe(2)
 })

@@ -147,6 +147,11 @@ it('are none, and come back with their mark', { timeout: 60_000 }, async () => {
       }
     }
     expect(moved).toBeGreaterThan(STEPS.length)
+    // Prisma is asked for a list's rows, and would count the marked ones.
+    const { where } = ASKED[0] as Asked
+    expect(() => rowcast.list('Comment', { where } as never)).toThrow(
+      expect.objectContaining({ code: 'FIRST_ROWS_REFUSED' }),
+    )
     for (const follower of followers) {
       const { asked, conflated, has } = follower
       const found = await find(asked)

@@ -193,8 +193,9 @@ class SharedGroup implements DeliveryGroup {
     }
     const kept: Kept = { result, rowBytes: rowBytesOfEvent(value), forget }
     variants.set(variant, kept)
-    // Where nothing was waited for, nothing was read for it that may be different once somebody else comes.
-    if (isWhole(value) && !(result instanceof Promise)) this.#letGo = this.#kept.hold(kept)
+    // Where nothing was waited for, nothing was read for it that may be different once somebody else comes, and what failed may not fail then.
+    const mayBeHeld = result instanceof ResultText && !result.hasErrors
+    if (isWhole(value) && mayBeHeld) this.#letGo = this.#kept.hold(kept)
     else this.#kept.add(kept)
   }
 

@@ -15,11 +15,14 @@ export class ResultText {
   readonly text: string
   /** The change's cursor where the client asked for it: what an event stream calls the event's id. */
   readonly cursor: string | null
+  /** Whether some of it could not be made: for another client it may be. */
+  readonly hasErrors: boolean
   #tail: Buffer | null = null
 
-  constructor(text: string, cursor: string | null) {
+  constructor(text: string, cursor: string | null, hasErrors = false) {
     this.text = text
     this.cursor = cursor
+    this.hasErrors = hasErrors
   }
 
   /** The text in UTF-8. Shared: never to be changed. */
@@ -64,7 +67,7 @@ export function formatResult(result: ExecutionResult, mask: (error: unknown) => 
     ...(extensions === undefined ? {} : { extensions }),
     ...(errors === undefined ? {} : { errors: errors.map((error) => formatGraphqlError(mask(error))) }),
   }
-  return new ResultText(JSON.stringify(formatted), cursorOf(data))
+  return new ResultText(JSON.stringify(formatted), cursorOf(data), errors !== undefined)
 }
 
 function cursorOf(data: ExecutionResult['data']): string | null {

@@ -46,9 +46,9 @@ export function rowBytesOfEvent(value: unknown): number {
   return isRead(event) ? 0 : imageBytesOf(event)
 }
 
+/** What is known undecoded is not decoded for it. */
 function imageBytesOf(delivery: Delivery): number {
-  const { old, new: now } = delivery.change
-  return rowBytesOf(delivery) ?? bytesOf([old, now])
+  return rowBytesOf(delivery) ?? bytesOf([delivery.change.old, delivery.change.new])
 }
 
 const TRANSITIONS: Readonly<Record<Transition, number>> = { ENTERED: 1, STAYED: 2, LEFT: 3 }
