@@ -30,8 +30,11 @@ function goalOf(database: TestDatabase): SetupGoal {
 /** A slot, as the source makes it: again where transactions of the application lasted longer than it waits. */
 async function createdSlot(database: TestDatabase, goal: SetupGoal): Promise<void> {
   for (;;) {
-    const failure = await createSlot(database.target, goal).catch((error: unknown) => error)
-    if (failure === undefined) return
+    const failure = await createSlot(database.target, goal).then(
+      () => null,
+      (error: unknown) => error,
+    )
+    if (failure === null) return
     if (!isRowcastError(failure, 'SOURCE_LOCK_TIMEOUT')) throw failure
   }
 }
