@@ -97,12 +97,14 @@ function addServiceOptions(command: Command): Command {
     )
 }
 
+/** Before any command is loaded: what a signal ends, it ends from the beginning. */
+const stop = createStopSignals({
+  source: process,
+  nowMs: () => performance.now(),
+  onForced: (exitCode) => process.exit(exitCode),
+})
+
 function commandContext() {
-  const stop = createStopSignals({
-    source: process,
-    nowMs: () => performance.now(),
-    onForced: () => process.exit(130),
-  })
   return { env: process.env, folder: process.cwd(), stop }
 }
 

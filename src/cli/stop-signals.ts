@@ -1,7 +1,8 @@
 /**
  * Beside the spine, cli. SIGINT, SIGTERM and SIGHUP (a terminal that was closed): the first asks the program to
- * stop in order, a second one ends it at once.
+ * stop in order, a second one ends it at once. Until something is there to be stopped in order, the first one ends it.
  */
+import { constants } from 'node:os'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 type StopSignal = (typeof SIGNALS)[number]
@@ -15,8 +16,8 @@ export interface SignalSource {
 /** How to listen. */
 export interface StopSignalOptions {
   readonly source: SignalSource
-  /** Called at the second signal. */
-  readonly onForced: () => void
+  /** Called at the second signal, and at the first while nobody listens, with the exit code that shells give the signal. */
+  readonly onForced: (exitCode: number) => void
   /** Milliseconds on a clock that only goes forward. */
   readonly nowMs: () => number
   /** Signals this close together are one: npm repeats to us the Ctrl-C that the terminal already sent. @default 500 */
@@ -26,33 +27,39 @@ export interface StopSignalOptions {
 /** A listener that can be taken off. */
 export interface StopSignals {
   /**
-   * Listens from the first call on, and aborts at the first signal. Until then a signal ends the process, as it does any other: a command
-   * that waits for PostgreSQL and asks nobody to stop would swallow it.
+   * Aborts at the first signal from the first call on. Until then a signal ends the process, as it does any other: a command that waits for
+   * PostgreSQL and asks nobody to stop would swallow it.
    */
   listen(): AbortSignal
   dispose(): void
 }
 
-/** Signals that a command may listen to. */
+/**
+ * Signals that a command may listen to. They are taken from now on, not from `listen()` on: process 1 of a container (our image has no other)
+ * is not ended by a signal that it has no handler for, as Linux drops it.
+ */
 export function createStopSignals(options: StopSignalOptions): StopSignals {
   const { source, onForced, nowMs, echoMs = 500 } = options
   const stopping = new AbortController()
   let isListening = false
   let firstAtMs = 0
-  const onSignal = (): void => {
-    if (!stopping.signal.aborted) {
+  const take = (name: StopSignal): void => {
+    const exitCode = 128 + constants.signals[name]
+    if (!isListening) onForced(exitCode)
+    else if (!stopping.signal.aborted) {
       firstAtMs = nowMs()
       stopping.abort()
-    } else if (nowMs() - firstAtMs >= echoMs) onForced()
+    } else if (nowMs() - firstAtMs >= echoMs) onForced(exitCode)
   }
+  const listeners = SIGNALS.map((name) => [name, () => take(name)] as const)
+  for (const [name, listener] of listeners) source.on(name, listener)
   return {
     listen() {
-      if (!isListening) for (const name of SIGNALS) source.on(name, onSignal)
       isListening = true
       return stopping.signal
     },
     dispose() {
-      for (const name of SIGNALS) source.off(name, onSignal)
+      for (const [name, listener] of listeners) source.off(name, listener)
     },
   }
 }

@@ -1,5 +1,6 @@
 /** The program as its users run it: a process, its output and its exit code. */
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,7 +32,12 @@ export interface RunningCli {
 export interface ProcessBounds {
   /** Open files. @default as many as this process may have */
   readonly filesMax?: number
+  /** Process 1 of a namespace of its own, as in a container: Linux drops signals that such a one has no handler for. @default false */
+  readonly isFirst?: boolean
 }
+
+/** Makes what follows process 1. */
+export const AS_FIRST = ['unshare', '-rpf', '--kill-child', '--mount-proc'] as const
 
 /** A folder with a config for the sample's catalog. */
 export interface CliFolder extends AsyncDisposable {
@@ -62,9 +68,10 @@ function startCli(
   cwd: string,
   args: readonly string[],
   env: Record<string, string>,
-  { filesMax }: ProcessBounds,
+  { filesMax, isFirst = false }: ProcessBounds,
 ): RunningCli {
-  const command = [process.execPath, PROGRAM.main, ...args] as const
+  const own = [process.execPath, PROGRAM.main, ...args] as const
+  const command = isFirst ? ([...AS_FIRST, ...own] as const) : own
   const bounded =
     filesMax === undefined
       ? command
@@ -116,9 +123,15 @@ function startCli(
     nextLine: () => until(() => lines.shift()),
     said: (words) => until(() => (stderr.includes(words) ? null : undefined)).then(() => undefined),
     async stop(signal = 'SIGINT') {
-      child.kill(signal)
+      if (isFirst) process.kill(childOf(child.pid), signal)
+      else child.kill(signal)
       return ended
     },
     ended,
   }
+}
+
+/** The only one. */
+function childOf(pid: number | undefined): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'))
 }

@@ -6,15 +6,13 @@ import { createStopSignals } from '../../src/cli/stop-signals.ts'
 function listen() {
   const source = new EventEmitter()
   const clock = { nowMs: 10_000 }
-  let forced = 0
+  const forced: number[] = []
   const stop = createStopSignals({
     source,
     nowMs: () => clock.nowMs,
-    onForced: () => {
-      forced += 1
-    },
+    onForced: (exitCode) => void forced.push(exitCode),
   })
-  return { source, clock, stop, signal: stop.listen(), forced: () => forced }
+  return { source, clock, stop, signal: stop.listen(), forced }
 }
 
 test.each(['SIGINT', 'SIGTERM', 'SIGHUP'])('%s aborts the signal', (name) => {
@@ -22,7 +20,7 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'])('%s aborts the signal', (name) => {
   expect(signal.aborted).toBe(false)
   source.emit(name)
   expect(signal.aborted).toBe(true)
-  expect(forced()).toBe(0)
+  expect(forced).toEqual([])
 })
 
 test('a second one soon after is an echo, a later one forces', () => {
@@ -30,10 +28,10 @@ test('a second one soon after is an echo, a later one forces', () => {
   source.emit('SIGINT')
   clock.nowMs += 499
   source.emit('SIGINT')
-  expect(forced()).toBe(0)
+  expect(forced).toEqual([])
   clock.nowMs += 1
   source.emit('SIGTERM')
-  expect(forced()).toBe(1)
+  expect(forced).toEqual([143])
 })
 
 test('dispose() leaves no listener', () => {
@@ -42,10 +40,18 @@ test('dispose() leaves no listener', () => {
   expect(source.eventNames()).toEqual([])
 })
 
-test('who does not listen leaves the process its own way to end; listening twice is listening once', () => {
+test.each([
+  ['SIGHUP', 129],
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s ends who does not listen at once; listening twice is listening once', (name, exitCode) => {
   const source = new EventEmitter()
-  const stop = createStopSignals({ source, nowMs: () => 0, onForced: () => undefined })
-  expect(source.eventNames()).toEqual([])
+  const forced: number[] = []
+  const stop = createStopSignals({ source, nowMs: () => 0, onForced: (code) => void forced.push(code) })
+  source.emit(name)
+  expect(forced).toEqual([exitCode])
   expect(stop.listen()).toBe(stop.listen())
-  expect(source.listenerCount('SIGTERM')).toBe(1)
+  expect(source.listenerCount(name)).toBe(1)
+  source.emit(name)
+  expect(forced).toEqual([exitCode])
 })
