@@ -4,8 +4,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { RowcastError } from '../../errors.ts'
 import { type DriverTarget, serverOfSlot } from '../../wire/driver-target.ts'
+import { formatLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
+import type { SlotState } from '../facts/slot-state.ts'
 import { SLOT_WAIT_MS } from '../setup/run-steps.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
 import { checkStandby, runOnSlotServer } from '../setup/standby-slot.ts'
@@ -21,27 +23,37 @@ export interface DropRequest {
   readonly slot: string
   /** Our own walsender, which may still hold it. */
   readonly readerPid: number
-  /** Asked right before: another process that stood by may have made a fresh one by the same name. @default it is */
-  readonly isStillToDrop?: (() => Promise<boolean>) | undefined
+  /**
+   * Asked right before: the slot as it is to be dropped, or null where none is any more. Another process that saw the same may have made a
+   * fresh one by the same name. @default whatever is there is to be dropped
+   */
+  readonly readSpent?: (() => Promise<SlotPosition | null>) | undefined
 }
 
+/** What distinguishes a slot from a later one of the same name, which begins behind all that this one has confirmed. */
+type SlotPosition = Pick<SlotState, 'confirmedLsn'>
+
+/** Judged and dropped in one statement: between two of them another process can have made a fresh one. */
+const DROP_SQL = `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+  WHERE slot_name = $1 AND active_pid IS NULL AND confirmed_flush_lsn IS NOT DISTINCT FROM $2::pg_lsn`
+
 /**
- * Drops the slot; nothing to do when there is none.
+ * Drops the slot; nothing to do when there is none, or another one than was judged.
  * @throws SOURCE_SLOT_IN_USE when somebody else reads it
  */
 export async function dropSlot(target: DriverTarget, request: DropRequest): Promise<void> {
-  const { slot, readerPid, isStillToDrop } = request
+  const { slot, readerPid, readSpent } = request
   await withDatabaseSession(serverOfSlot(target), async (sql) => {
     const startedMs = performance.now()
     for (;;) {
-      const [found] = await sql.query<{ pid: number | null }>(
-        'SELECT active_pid AS pid FROM pg_replication_slots WHERE slot_name = $1',
+      const [found] = await sql.query<{ pid: number | null; confirmed: string | null }>(
+        'SELECT active_pid AS pid, confirmed_flush_lsn::text AS confirmed FROM pg_replication_slots WHERE slot_name = $1',
         [slot],
       )
       if (found === undefined) return
       if (found.pid === null) {
-        if ((await isStillToDrop?.()) === false) return
-        await sql.query('SELECT pg_drop_replication_slot($1)', [slot])
+        const spent = readSpent === undefined ? found : rawPosition(await readSpent())
+        if (spent !== null) await sql.query(DROP_SQL, [slot, spent.confirmed])
         return
       }
       if (performance.now() - startedMs > WALSENDER_PATIENCE_MS) {
@@ -51,6 +63,11 @@ export async function dropSlot(target: DriverTarget, request: DropRequest): Prom
       await delay(POLL_MS)
     }
   })
+}
+
+function rawPosition(slot: SlotPosition | null): { readonly confirmed: string | null } | null {
+  if (slot === null) return null
+  return { confirmed: slot.confirmedLsn === null ? null : formatLsn(slot.confirmedLsn) }
 }
 
 /**

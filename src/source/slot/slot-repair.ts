@@ -7,6 +7,7 @@ import type { Logger } from '../../logger.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { withDatabaseSession } from '../db/sql.ts'
 import { toRowcastError } from '../db/sqlstate.ts'
+import type { SlotState } from '../facts/slot-state.ts'
 import { logLockWait } from '../setup/run-steps.ts'
 import { runSetup } from '../setup/setup.ts'
 import { isOfTables, type SetupGoal, type SetupStep } from '../setup/setup-plan.ts'
@@ -94,15 +95,15 @@ export class SlotRepair {
   /** Two processes may see the same fault, and the other may have made a fresh slot already: that one stays, and this process stands by. */
   #drop(readerPid: number): Promise<void> {
     const { target, goal, slotBudget = null } = this.#options
-    const isStillToDrop = async (): Promise<boolean> => {
+    const readSpent = async (): Promise<SlotState | null> => {
       const facts = await withDatabaseSession(target, (sql) =>
         readSourceFactsAt(target, (text) => sql.query(text), goal),
       )
-      return isSpent(facts, goal, slotBudget)
+      return isSpent(facts, goal, slotBudget) ? facts.slot : null
     }
     return dropSlot(target, {
       ...{ slot: goal.slot, readerPid },
-      isStillToDrop: this.#isVisible ? isStillToDrop : undefined,
+      readSpent: this.#isVisible ? readSpent : undefined,
     })
   }
 
