@@ -166,10 +166,11 @@ const subscriptions = {
     async attempt({ url, database }, transport) {
       const close = await openUnread(url, transport.kind)
       await untilOpen(url, 1)
+      const updates = () => metric(url, 'changes_total', 'Post', 'UPDATE')
+      const before = await updates()
       // More than the system takes of who does not read.
       await writeMuch(database)
-      const published = await metric(url, 'changes_total', 'Post')
-      await vi.waitUntil(async () => (await metric(url, 'changes_total', 'Post')) >= published)
+      await vi.waitUntil(async () => (await updates()) >= before + WRITES, { timeout: 20_000 })
       const waiting = await untilSame(() => metric(url, 'queue_longest_changes', 'Post'))
       close()
       await untilOpen(url, 0)
@@ -182,9 +183,11 @@ const UNREAD = 'subscription ($after: Cursor) { postChanged(after: $after) { new
 /** Whom a proxy in front says that all clients here are. */
 const ADDRESS = '203.0.113.1'
 
+const WRITES = 60
+
 /** More than the system takes of who does not read. */
 export async function writeMuch(database: TestDatabase): Promise<void> {
-  for (let n = 0; n < 60; n += 1)
+  for (let n = 0; n < WRITES; n += 1)
     await database.query(`UPDATE "Post" SET body = repeat('x', 200000) WHERE title = 'post 1'`)
 }
 
@@ -212,10 +215,11 @@ async function openUnread(url: string, kind: string, after?: string): Promise<()
   return () => socket.destroy()
 }
 
-/** The sum of a metric's samples of a model. */
-async function metric(url: string, name: string, model: string): Promise<number> {
+/** The sum of a metric's samples of a model, and of an action. */
+async function metric(url: string, name: string, model: string, action = ''): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
-  const samples = text.matchAll(new RegExp(`^rowcast_${name}\\{[^}]*model="${model}"[^}]*\\} (\\d+)`, 'gm'))
+  const labels = `[^}]*model="${model}"[^}]*${action}[^}]*`
+  const samples = text.matchAll(new RegExp(`^rowcast_${name}\\{${labels}\\} (\\d+)`, 'gm'))
   return [...samples].reduce((sum, [, value]) => sum + Number(value), 0)
 }
 
