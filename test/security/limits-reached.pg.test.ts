@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ServerLimits } from '../../src/server/limits/limits.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openService } from '../support/live-service.ts'
-import { NOTHING } from './limits/reach.ts'
+import { NOTHING, PATIENCE_MS } from './limits/reach.ts'
 import { ROW_REACHES, ROWS, type RowReach, TEXT_BYTES, writeMuch } from './limits/row-reaches.ts'
 
 let database: TestDatabase
@@ -57,7 +57,8 @@ describe.each(REACHES)('%s', (name, { small, large, over, sees, attempt }) => {
       await fill(running.url)
       if (name.startsWith('replays')) await writeMuch(database)
       for (const transport of over) {
-        const seen = await attempt({ url: running.url, database, cursor }, transport)
+        const patienceMs = isReached ? PATIENCE_MS.small : PATIENCE_MS.large
+        const seen = await attempt({ url: running.url, database, cursor }, transport, patienceMs)
         expect(`${transport.name}: ${seen}`).toBe(
           `${transport.name}: ${isReached ? sees(transport) : NOTHING}`,
         )

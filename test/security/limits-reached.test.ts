@@ -10,7 +10,7 @@ import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import { readMetadata } from '../../src/changes/transaction-metadata.ts'
 import type { ServerOptions } from '../../src/server/create-server.ts'
 import { KeptSets } from '../../src/sets/kept-sets.ts'
-import { NOTHING } from './limits/reach.ts'
+import { NOTHING, PATIENCE_MS } from './limits/reach.ts'
 import { endlessSource, hangs, SERVER_REACHES, type ServerReach } from './limits/server-reaches.ts'
 import { startProbe } from './transports.ts'
 
@@ -43,8 +43,8 @@ describe.each(REACHES)('%s', (_, { small, large, over, sees, served, attempt }) 
   test.each(over.map((transport) => [transport.name, transport] as const))(
     'is reached over %s',
     async (_name, transport) => {
-      expect(await attempt(await start(small), transport)).toBe(sees(transport))
-      expect(await attempt(await start(large), transport)).toBe(NOTHING)
+      expect(await attempt(await start(small), transport, PATIENCE_MS.small)).toBe(sees(transport))
+      expect(await attempt(await start(large), transport, PATIENCE_MS.large)).toBe(NOTHING)
     },
     60_000,
   )

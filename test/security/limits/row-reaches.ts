@@ -39,10 +39,10 @@ const queries = {
   queryTimeoutMs: {
     ...{ small: { queryTimeoutMs: 300 }, large: { queryTimeoutMs: 60_000 } },
     ...{ over: WAYS.all, sees: sees('QUERY_TOO_SLOW') },
-    async attempt({ url, database }, { ask }) {
+    async attempt({ url, database }, { ask }, patienceMs) {
       const unlock = await lock(database, 'Post')
       const asked = ask(url, '{ posts { id } }').then(seenIn)
-      const seen = await endOf(asked)
+      const seen = await endOf(asked, patienceMs)
       await unlock()
       await asked
       return seen

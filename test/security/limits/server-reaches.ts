@@ -109,9 +109,9 @@ const times = {
     served: 'revoked',
     ...{ small: { revalidateIntervalMs: 50 }, large: { revalidateIntervalMs: 60_000 } },
     ...{ over: WAYS.streams, sees: sees('SESSION_REVOKED') },
-    async attempt({ url }, transport) {
+    async attempt({ url }, transport, patienceMs) {
       const stream = await openStream(transport, url, 'subscription { ticks }')
-      const seen = await endOf(stream.ended())
+      const seen = await endOf(stream.ended(), patienceMs)
       await stream.leave()
       return seen
     },
@@ -119,7 +119,7 @@ const times = {
   requestTimeoutMs: {
     ...{ small: { requestTimeoutMs: 100 }, large: { requestTimeoutMs: 60_000 } },
     ...{ over: WAYS.overHttp, sees: sees('408') },
-    async attempt({ url }, { kind }) {
+    async attempt({ url }, { kind }, patienceMs) {
       const socket = connect(Number(new URL(url).port), '127.0.0.1')
       let said = ''
       socket.on('data', (bytes) => {
@@ -131,7 +131,10 @@ const times = {
         `POST /graphql HTTP/1.1\r\nhost: localhost\r\naccept: ${accept}\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{`,
       )
       const trickle = setInterval(() => socket.write(' '), 20)
-      const seen = await endOf(once(socket, 'close').then(() => said.slice(9, 12)))
+      const seen = await endOf(
+        once(socket, 'close').then(() => said.slice(9, 12)),
+        patienceMs,
+      )
       clearInterval(trickle)
       socket.destroy()
       return seen
@@ -140,33 +143,43 @@ const times = {
   pingIntervalMs: {
     ...{ small: { pingIntervalMs: 50 }, large: { pingIntervalMs: 60_000 } },
     ...{ over: WAYS.webSocket, sees: sees('an unanswered ping ends it') },
-    async attempt({ url }) {
+    async attempt({ url }, _transport, patienceMs) {
       const { ended } = await openRawSocket(url, { autoPong: false })
-      return endOf(ended.then(({ code }) => (code === 1006 ? 'an unanswered ping ends it' : code)))
+      return endOf(
+        ended.then(({ code }) => (code === 1006 ? 'an unanswered ping ends it' : code)),
+        patienceMs,
+      )
     },
   },
   idleTimeoutMs: {
     small: { idleTimeoutMs: 1, pingIntervalMs: 50 },
-    large: { idleTimeoutMs: 60_000, pingIntervalMs: 50 },
+    // One that is slow to answer is no idle one.
+    large: { idleTimeoutMs: 60_000, pingIntervalMs: 500 },
     ...{ over: WAYS.webSocket, sees: sees('1000') },
-    async attempt({ url }) {
+    async attempt({ url }, _transport, patienceMs) {
       const { ended } = await openRawSocket(url)
-      return endOf(ended.then(({ code }) => code))
+      return endOf(
+        ended.then(({ code }) => code),
+        patienceMs,
+      )
     },
   },
   closeTimeoutMs: {
     ...{ small: { closeTimeoutMs: 50 }, large: { closeTimeoutMs: 60_000 } },
     ...{ over: WAYS.webSocket, sees: sees('it is cut') },
-    attempt: ({ url }) => endOf(cutAfterClose(url)),
+    attempt: ({ url }, _transport, patienceMs) => endOf(cutAfterClose(url), patienceMs),
   },
   drainTimeoutMs: {
     ...{ small: { drainTimeoutMs: 50 }, large: { drainTimeoutMs: 60_000 } },
     ...{ over: WAYS.streams, sees: sees('no longer') },
-    async attempt({ url, server, source }, transport) {
+    async attempt({ url, server, source }, transport, patienceMs) {
       const stream = await openStream(transport, url, 'subscription { ticks }')
       await source.subscribed
       server.refuse()
-      const seen = await endOf(server.drain().then(() => 'no longer'))
+      const seen = await endOf(
+        server.drain().then(() => 'no longer'),
+        patienceMs,
+      )
       await stream.leave()
       return seen
     },
@@ -213,14 +226,16 @@ const counts = {
     served: 'proxied',
     ...{ small: { connectionsPerAddressMax: 1 }, large: { connectionsPerAddressMax: 2 } },
     ...{ over: WAYS.streams, sees: sees('429') },
-    attempt: ({ url }, transport) => secondConnection(url, transport, ['203.0.113.1', '203.0.113.1']),
+    attempt: ({ url }, transport, patienceMs) =>
+      secondConnection(url, { transport, patienceMs }, ['203.0.113.1', '203.0.113.1']),
   },
   ipv6PrefixLength: {
     served: 'proxied',
     small: { connectionsPerAddressMax: 1, ipv6PrefixLength: 48 },
     large: { connectionsPerAddressMax: 1, ipv6PrefixLength: 64 },
     ...{ over: WAYS.streams, sees: sees('429') },
-    attempt: ({ url }, transport) => secondConnection(url, transport, ['2001:db8:0:1::1', '2001:db8:0:2::1']),
+    attempt: ({ url }, transport, patienceMs) =>
+      secondConnection(url, { transport, patienceMs }, ['2001:db8:0:1::1', '2001:db8:0:2::1']),
   },
   socketBufferedBytesMax: {
     served: 'endless',
@@ -239,7 +254,7 @@ const counts = {
     small: { socketsBufferedBytesMax: 3_000_000, pingIntervalMs: 60_000 },
     large: { socketsBufferedBytesMax: NO_LIMIT, pingIntervalMs: 60_000 },
     ...{ over: WAYS.webSocket, sees: sees('are cut') },
-    async attempt({ url, contexts, server }) {
+    async attempt({ url, contexts, server }, _transport, patienceMs) {
       // Only the clock of what is measured: five seconds pass at once.
       vi.useFakeTimers({ toFake: ['performance'] })
       onTestFinished(() => void vi.useRealTimers())
@@ -258,7 +273,10 @@ const counts = {
       await untilCalm(() => server.connections().unsentBytes, -1)
       vi.useRealTimers()
       stalled.socket.resume()
-      return endOf(stalled.ended.then(({ code }) => (code === 1006 ? 'are cut' : code)))
+      return endOf(
+        stalled.ended.then(({ code }) => (code === 1006 ? 'are cut' : code)),
+        patienceMs,
+      )
     },
   },
 } satisfies Partial<Record<LimitName, ServerReach>>
@@ -274,18 +292,24 @@ function codeIn(payload: unknown): string {
 /** What the second of two clients is answered with. */
 async function secondConnection(
   url: string,
-  transport: Transport,
+  { transport, patienceMs }: { readonly transport: Transport; readonly patienceMs: number },
   [first, second]: readonly [string, string],
 ): Promise<string> {
   if (transport.kind === 'websocket') {
     const knock = (address: string) => openRawSocket(url, { headers: { 'x-forwarded-for': address } })
     await knock(first)
-    return endOf((await knock(second)).ended.then(({ code }) => code))
+    return endOf(
+      (await knock(second)).ended.then(({ code }) => code),
+      patienceMs,
+    )
   }
   const ticks = 'subscription { ticks }'
   await openStream(transport, url, ticks, { address: first })
   const stream = await openStream(transport, url, ticks, { address: second })
-  return endOf(stream.next().then(({ status }) => String(status)))
+  return endOf(
+    stream.next().then(({ status }) => String(status)),
+    patienceMs,
+  )
 }
 
 async function untilCalm(count: () => number, before: number): Promise<void> {
