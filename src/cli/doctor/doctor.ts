@@ -2,7 +2,7 @@
 import { isRowcastError } from '../../errors.ts'
 import { modelsWithRowRule } from '../../graphql/policy/model-policy.ts'
 import { describeServers, listServers } from '../../source/db/database-address.ts'
-import { isPooledAt, probeReplication } from '../../source/db/replication-probe.ts'
+import { isOfServer, isPooledAt, probeReplication } from '../../source/db/replication-probe.ts'
 import { withDatabaseSession } from '../../source/db/sql.ts'
 import { readDatabaseFactsAt } from '../../source/facts/database-facts.ts'
 import { readSourceFactsAt } from '../../source/slot/standby-facts.ts'
@@ -65,7 +65,7 @@ async function examine({ target, goal, models, config, queryRole }: Project): Pr
       const source = await readSourceFactsAt(target, (text) => sql.query(text), goal)
       const more = await readDoctorFacts(sql, goal.tables, target)
       const hosts = await readHosts(target, goal.slot)
-      const isPooled = refusal !== null && (await isPooledAt(sender))
+      const isPooled = refusal !== null && !isOfServer(refusal) && (await isPooledAt(sender))
       const findings = findAll({
         enums: config.catalog.enums,
         ...{ facts, source, doctor: more, refusal, isPooled, goal, models, addresses, hosts, queryRole },

@@ -5,7 +5,7 @@
 export const FINDING_CODES = {
   SETUP_PENDING: 'Publication, identities or slot are still to be made; `enable` and `serve` do it.',
   REPLICATION_REFUSED: 'Plain SQL works, a replication connection does not.',
-  POOLER: 'The address is that of a connection pooler, which passes no replication.',
+  POOLER: 'A connection pooler answers at the address, and passes no replication.',
   POSTGRES_TOO_OLD: 'The server is older than PostgreSQL 14.',
   POSTGRES_IS_STANDBY: 'The server is a standby.',
   STANDBY_FEEDBACK_OFF: 'The standby that sends the changes lets the primary remove what its slot needs.',

@@ -3,6 +3,7 @@
  * to run or set. What keeps changes from flowing is an error; the rest is good to know.
  */
 
+import { isOfServer } from '../../source/db/replication-probe.ts'
 import { judgeStandby } from '../../source/facts/standby-verdict.ts'
 import { isRowSecurityBinding, rowSecurityFault } from '../../source/setup/row-security.ts'
 import { planSetup } from '../../source/setup/setup-plan.ts'
@@ -84,13 +85,17 @@ function standbyFindings({ standby }: Examination['source']): Finding[] {
 /** Where the right is missing, that is the finding. */
 function replicationFindings({ refusal, isPooled, facts, senders }: Examination): Finding[] {
   if (refusal === null || !facts.mayReplicate) return []
-  const ofPooler = poolerFindings(senders, isPooled)
+  const isOwn = isOfServer(refusal)
+  const ofPooler = isOwn ? [] : poolerFindings(senders, isPooled)
   if (ofPooler.length > 0) return [...ofPooler]
+  const { why, hint } = findingOf(refusal)
   return [
     {
       ...{ code: 'REPLICATION_REFUSED', severity: 'error', model: null },
-      why: `${formatServers(senders)} answers SQL, but refuses a replication connection: ${findingOf(refusal).why}`,
-      hint: 'If a connection pooler answers there, give rowcast the direct address of the server. Else let pg_hba.conf admit the role.',
+      why: `${formatServers(senders)} answers SQL, but refuses a replication connection: ${why}`,
+      hint: isOwn
+        ? hint
+        : 'If a connection pooler answers there, give rowcast the direct address of the server. Else let pg_hba.conf admit the role.',
     },
   ]
 }

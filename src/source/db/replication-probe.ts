@@ -30,17 +30,17 @@ export async function probeReplication(
  */
 export async function checkReplicates(target: DriverTarget): Promise<void> {
   const refusal = await probeReplication(target, 'rowcast setup')
-  if (refusal !== null && isOfRole(refusal)) throw refusal
   // That all senders are in use shows that there are some.
   if (refusal === null || isRowcastError(refusal, 'SOURCE_TOO_MANY_CONNECTIONS')) return
-  throw (await isPooledAt(target)) ? poolerError(target) : refusal
+  throw !isOfServer(refusal) && (await isPooledAt(target)) ? poolerError(target) : refusal
 }
 
-/** Whether PostgreSQL itself refused the role: that came through, whoever is in between. */
-function isOfRole(refusal: RowcastError): boolean {
+/** Whether PostgreSQL itself refused, for the role or because all senders are in use: that came through, whoever is in between. */
+export function isOfServer(refusal: RowcastError): boolean {
   return (
     isRowcastError(refusal, 'SOURCE_AUTHENTICATION_FAILED') ||
-    isRowcastError(refusal, 'SOURCE_PERMISSION_DENIED')
+    isRowcastError(refusal, 'SOURCE_PERMISSION_DENIED') ||
+    isRowcastError(refusal, 'SOURCE_TOO_MANY_CONNECTIONS')
   )
 }
 

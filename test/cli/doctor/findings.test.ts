@@ -533,6 +533,16 @@ it('names the standby where it is the one that refuses replication, and not its 
   expect(whyOf(true)).toEqual([expect.stringMatching(/^standby\.example\.com:5433 is the address of a/)])
 })
 
+it.each(['SOURCE_AUTHENTICATION_FAILED', 'SOURCE_PERMISSION_DENIED', 'SOURCE_TOO_MANY_CONNECTIONS'] as const)(
+  '%s is what PostgreSQL itself refuses with, also behind a pooler that passes replication',
+  (code) => {
+    const senders = [{ host: 'ep-1-pooler.neon.tech', port: 6432 }]
+    const refusal = new RowcastError(code, 'No.', { hint: 'What helps.' })
+    const found = findAll({ ...well, refusal, senders, isPooled: true })
+    expect(found.map((each) => [each.code, each.hint])).toEqual([['REPLICATION_REFUSED', 'What helps.']])
+  },
+)
+
 it('names tables with row level security that nobody answers for', () => {
   const at = (rowSecurityExempt: readonly string[] | null, answered: readonly string[] = []) => {
     const state = { model: 'User', ...users, doesExist: true, isPublished: true, unpublishedColumns: [] }
