@@ -128,6 +128,20 @@ it('a gap that is written nowhere is over where the stream has come to its end, 
   expect(cuts).toEqual(['Tag'])
 })
 
+it('a gap that a server refuses to write down is reported once and cut once, however often it is looked at before it is read', async () => {
+  const lines: string[] = []
+  const logger = { ...silentLogger, warn: (line: string) => lines.push(line) }
+  const { guard, cuts, read } = openGuard(undefined, logger)
+  const { query } = createDatabase(...Array.from({ length: 5 }, () => '42501'))
+  const behind = (async (text: string) =>
+    text.includes('AS lsn') ? [{ lsn: '0/100' }] : query(text)) as RunQuery
+  guard.look(found('after'), LSN_ZERO)
+  for (let look = 0; look < 3; look += 1) expect(await guard.settle(behind)).toBe(true)
+  read.upTo = toLsn(0x100n)
+  for (let look = 0; look < 2; look += 1) expect(await guard.settle(behind)).toBe(false)
+  expect([lines.filter((line) => line.includes('A gap')).length, cuts]).toEqual([1, ['Tag']])
+})
+
 it('a barrier that the stream brings before its statement has an answer is renewed later all the same', async () => {
   const ceiling = new ConfirmCeiling()
   const { guard, read } = openGuard(ceiling)

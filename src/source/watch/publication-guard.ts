@@ -177,9 +177,10 @@ export class PublicationGuard {
       this.#isUnwritable = false
     } catch (error) {
       this.#isRenewalSent = false
+      // One that is never taken waits for its gap to be read: it is not due again, which would cut twice.
+      if (!isPassing(sqlstateOf(error))) return this.#passUnwritten(barrier, error)
       this.#ledger.withdraw(barrier)
-      if (isPassing(sqlstateOf(error))) throw error
-      this.#passUnwritten(barrier, error)
+      throw error
     }
   }
 
