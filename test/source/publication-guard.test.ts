@@ -142,6 +142,20 @@ it('a gap that a server refuses to write down is reported once and cut once, how
   expect([lines.filter((line) => line.includes('A gap')).length, cuts]).toEqual([1, ['Tag']])
 })
 
+it('a barrier that its readers would not take is not written: the process knows of the gap, and says so once', async () => {
+  const lines: string[] = []
+  const logger = { ...silentLogger, warn: (line: string) => lines.push(line) }
+  const { guard, cuts } = openGuard(undefined, logger)
+  const { query, taken } = createDatabase()
+  // As large as a hundred thousand partitions make it.
+  guard.look(found('x'.repeat(5 * 1024 * 1024)), LSN_ZERO)
+  for (let look = 0; look < 3; look += 1) expect(await guard.settle(query)).toBe(false)
+  expect([lines.filter((line) => line.includes('A gap')).length, cuts, taken]).toEqual([1, ['Tag'], []])
+  // The slot is moved by a message that says nothing.
+  await guard.beat(query)
+  expect(taken.map((text) => text.length < 200)).toEqual([true])
+})
+
 it('a barrier that the stream brings before its statement has an answer is renewed later all the same', async () => {
   const ceiling = new ConfirmCeiling()
   const { guard, read } = openGuard(ceiling)

@@ -50,8 +50,18 @@ export function isOwnMessage({ prefix }: { readonly prefix: string }): boolean {
 
 /** The statement that writes a barrier for the readers of a slot; its transaction is its own. */
 export function barrierSql(barrier: Barrier, slot: string): string {
+  const text = barrierText(barrier, slot)
+  return `SELECT pg_catalog.pg_logical_emit_message(true, ${quoteLiteral(HEARTBEAT_PREFIX)}, ${quoteLiteral(text)})`
+}
+
+/** Whether its readers take it: tables of more than some 100,000 partitions make one too large. */
+export function isReadable(barrier: Barrier, slot: string): boolean {
+  return new TextEncoder().encode(barrierText(barrier, slot)).length <= MESSAGE_BYTES_MAX
+}
+
+function barrierText(barrier: Barrier, slot: string): string {
   const { published, cut, cleanFrom, isSkip, lasts, seen } = barrier
-  const text = JSON.stringify({
+  return JSON.stringify({
     barrier: 1,
     slot,
     published: Object.fromEntries(published),
@@ -61,7 +71,6 @@ export function barrierSql(barrier: Barrier, slot: string): string {
     lasts: lasts == null ? undefined : formatLastChanges(lasts),
     seen: seen === undefined ? undefined : String(seen),
   })
-  return `SELECT pg_catalog.pg_logical_emit_message(true, ${quoteLiteral(HEARTBEAT_PREFIX)}, ${quoteLiteral(text)})`
 }
 
 /**

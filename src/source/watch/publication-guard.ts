@@ -14,6 +14,7 @@ import {
   type Barrier,
   barrierSql,
   isOwnMessage,
+  isReadable,
   missedBy,
   parseBarrier,
 } from '../published/barrier-message.ts'
@@ -170,10 +171,14 @@ export class PublicationGuard {
   }
 
   async #write(query: RunQuery, barrier: Barrier): Promise<void> {
+    const { slot } = this.#options
+    const said = { ...barrier, ...this.#knowledge() }
+    // It would be written and never read, and be waited for.
+    if (!isReadable(said, slot)) return this.#passUnwritten(barrier, null)
     // The stream may bring it before the query has its answer.
     this.#isRenewalSent = true
     try {
-      await query(barrierSql({ ...barrier, ...this.#knowledge() }, this.#options.slot))
+      await query(barrierSql(said, slot))
       this.#isUnwritable = false
     } catch (error) {
       this.#isRenewalSent = false
@@ -240,7 +245,7 @@ export class PublicationGuard {
     this.#options.listener.onProgress()
   }
 
-  /** A server that takes no message (a standby, a role that may not): this process alone knows. */
+  /** A server that takes no message (a standby, a role that may not), or a barrier that is too large for one: this process alone knows. */
   #passUnwritten(barrier: Barrier, error: unknown): void {
     this.#isUnwritable = true
     if (barrier.cut.length === 0) return
