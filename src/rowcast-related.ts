@@ -12,6 +12,7 @@ import {
 } from './bus/filter/change-filter.ts'
 import { allSetsOf, keySetsOf } from './bus/filter/condition.ts'
 import { cannotResume } from './bus/resync-required.ts'
+import { TurnShare } from './bus/turn-share.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import { isJoinTable } from './catalog/relation-path.ts'
@@ -60,7 +61,7 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
   return new SetsBus({
     ...{ bus, follower, guard, isShared },
     reading: {
-      ...{ readRows, held, bytesOf },
+      ...{ readRows, held, bytesOf, turns: new TurnShare({ guard }) },
       whenVisible: (ordinal, model) => reader.whenVisible(ordinal, model),
       endLsn: (model) => reader.endLsn(model),
     },

@@ -20,8 +20,8 @@ export class FollowedRights {
   readonly #rights: Rights
   /** What finds the rows, by model. */
   readonly #filters: ReadonlyMap<string, readonly (ChangeFilter | null)[]>
-  /** Whether what was answered last is of a later transaction, which is still to come. */
-  #isOpen = false
+  /** The transaction up to which it is known what the right is, while what was answered last is of one that is still to come; else null. */
+  #knownUpTo: number | null = null
 
   /** @param model whose rows the rights are to */
   constructor(host: RelatedHost, model: ModelSpec, rights: Rights) {
@@ -36,6 +36,11 @@ export class FollowedRights {
     this.#filters = filters
   }
 
+  /** Up to which transaction it is known what the right is. */
+  get knownUpTo(): number {
+    return this.#knownUpTo ?? Number.POSITIVE_INFINITY
+  }
+
   /**
    * What changes are judged by from the transaction on; undefined where it is what it was.
    * @throws RESYNC_REQUIRED, and what else ends the subscription
@@ -46,12 +51,13 @@ export class FollowedRights {
     const mayWait = [...transaction.models].every(
       (model) => this.#filters.has(model) && model !== this.#model.name,
     )
-    if (this.#isOpen && !mayWait) throw this.#tooFast()
+    if (this.#knownUpTo !== null && !mayWait) throw this.#tooFast()
     if (!isWritten) return undefined
     const answer = await this.#ask(transaction.ordinal)
-    this.#isOpen = this.#isWrittenAfter(transaction.ordinal)
-    if (this.#isOpen && !mayWait) throw this.#tooFast()
-    return this.#isOpen ? undefined : answer
+    const isOpen = this.#isWrittenAfter(transaction.ordinal)
+    if (isOpen && !mayWait) throw this.#tooFast()
+    this.#knownUpTo = isOpen ? (this.#knownUpTo ?? transaction.ordinal - 1) : null
+    return isOpen ? undefined : answer
   }
 
   /**

@@ -1,7 +1,7 @@
 /**
  * Sets, between stages 6 and 7. What a subscription that conflates gives to whoever asks it. It reads the log as fast as that grows, whoever
- * asks, and keeps the latest event of each row. It gives none before all is worked out that had come when it was asked: a right that is taken
- * away meanwhile takes what waits with it.
+ * asks, and keeps the latest event of each row. It gives none before all is worked out that has come: a right that is taken away meanwhile
+ * takes what waits with it.
  */
 import { DONE } from '../async-iteration.ts'
 import type { DeliveryPull, DeliveryReader } from '../bus/bus.ts'
@@ -16,12 +16,14 @@ import { rowIdOf } from './written-rows.ts'
 
 /** Who gives the events. */
 export interface LatestAnswersSource extends AnswersSource<RelatedEvent> {
-  /** The transaction up to which all is worked out. */
+  /** The transaction up to which all is worked out, and it is known who may see what. */
   workedOut(): number
   /** The one that the stream has come to. */
   newest(): number
   /** Whether the rights after a transaction, which is worked out, let a row through. */
   isSeenAt(row: AnyRow, ordinal: number): boolean
+  /** Nothing waits any more. */
+  onEmpty(): void
   /** What ends it where there is no room for what waits. */
   whenLate(): RowcastError
 }
@@ -32,21 +34,17 @@ interface Asking {
   reject(error: unknown): void
 }
 
+/** What waits beside its images: its own objects and those of its slot, and the id of its row. */
+const EVENT_BYTES = 512
+
 /** Events in order, to whoever waits for each or takes what is there; not to both at one time. */
 export class LatestAnswers implements DeliveryPull<RelatedEvent> {
   reader: DeliveryReader | null = null
   readonly #source: LatestAnswersSource
-  readonly #reading: Pick<RelatedReading, 'held' | 'bytesOf'>
+  readonly #reading: Pick<RelatedReading, 'held' | 'bytesOf' | 'turns'>
   readonly #latest: LatestEvents
   readonly #asking: Asking[] = []
   readonly #holder: PageHolder
-  /** Of each that waits. */
-  readonly #weights = new Map<WaitingEvent, number>()
-  #bytes = 0
-  /** What has been judged for whoever asked, and not been given. */
-  #judged: WaitingEvent[] = []
-  /** What has to be worked out before the next one is given; null where nobody has asked. */
-  #target: number | null = null
   #isEnded = false
   #failure: Error | null = null
 
@@ -54,18 +52,22 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
     const { model, asksForRows, account } = request
     this.#source = source
     this.#reading = reading
-    this.#latest = new LatestEvents({ asksForRows, idOf: (key) => rowIdOf(model, key) })
+    this.#latest = new LatestEvents({
+      asksForRows,
+      idOf: (key) => rowIdOf(model, key),
+      weigh: (event) => EVENT_BYTES + reading.bytesOf(imagesOf(event)),
+    })
     this.#holder = { account, whenLate: () => source.whenLate(), end: (error) => source.onFailed(error) }
     void this.#read()
   }
 
   get waiting(): number {
-    return this.#latest.size + this.#judged.length
+    return this.#latest.size
   }
 
   /** The first of these. */
   get first(): WaitingEvent | undefined {
-    return this.#judged[0] ?? this.#latest.first
+    return this.#latest.first
   }
 
   /** None of these is read from the log once more. */
@@ -97,19 +99,19 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
 
   /** These have come. */
   offer(events: readonly WaitingEvent[]): void {
-    if (this.#isEnded || events.length === 0) return
     for (const event of events) {
-      this.#weigh(event)
-      for (const dropped of this.#latest.add(event)) this.#forget(dropped)
+      if (this.#isEnded) return
+      this.#keep(event)
     }
-    this.#hold()
     this.settle()
   }
 
   /** More is worked out. */
   settle(): void {
     this.#serve()
-    if (this.waiting > 0 && this.#asking.length === 0) this.reader?.onReadable()
+    if (this.#isEnded) return
+    if (this.waiting === 0) this.#source.onEmpty()
+    else if (this.#isWorkedOut && this.#asking.length === 0) this.reader?.onReadable()
   }
 
   /** Nothing more is given. Whoever asks first gets the failure. */
@@ -118,8 +120,6 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
     this.#isEnded = true
     this.#failure = failure
     this.#latest.clear()
-    this.#judged = []
-    this.#weights.clear()
     this.#reading.held.letGo(this.#holder)
     this.#serve()
     this.reader?.onReadable()
@@ -139,6 +139,7 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
         if (event === null) return this.end(null)
         // There are no first rows for whoever conflates.
         if (event.kind === 'written' || event.kind === 'moved') this.offer([event])
+        await this.#reading.turns?.wait()
       }
     } catch (error) {
       this.#source.onFailed(error)
@@ -162,44 +163,45 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
     }
   }
 
-  /** The next one, once all is worked out that had come when it was asked for. */
+  get #isWorkedOut(): boolean {
+    return this.#source.workedOut() >= this.#source.newest()
+  }
+
+  /** The next one, where all is worked out that has come; judged by the rights of then. */
   #next(): WaitingEvent | undefined {
-    const known = this.#judged.shift()
-    if (known !== undefined) return known
+    if (this.waiting === 0 || !this.#isWorkedOut) return undefined
     const workedOut = this.#source.workedOut()
-    this.#target ??= this.#source.newest()
-    if (workedOut < this.#target) return undefined
-    this.#target = null
-    for (;;) {
-      const { first } = this.#latest
-      if (first === undefined) return undefined
-      const [event, ...others] = this.#latest.shift((row) => this.#source.isSeenAt(row, workedOut))
-      this.#forget(first)
+    while (this.waiting > 0) {
+      const event = this.#latest.shift((row) => this.#source.isSeenAt(row, workedOut))
       this.#reading.held.move(this.#holder)
-      this.#hold()
-      this.#judged = others
+      this.#count(this.#latest.bytes)
       if (event !== undefined) return event
     }
+    this.#source.onEmpty()
+    return undefined
   }
 
-  #weigh(event: WaitingEvent): void {
-    const row = event.kind === 'moved' ? event.row : (event.change.new ?? event.change.old)
-    const weight = row === null ? 0 : this.#reading.bytesOf([row])
-    this.#weights.set(event, weight)
-    this.#bytes += weight
-  }
-
-  #forget(event: WaitingEvent): void {
-    this.#bytes -= this.#weights.get(event) ?? 0
-    this.#weights.delete(event)
-  }
-
-  /** What waits is counted for the process and for the client; where there is no room for it, it is found after the cursor. */
-  #hold(): void {
+  /** Where there is no room for what has come, it is found after the cursor. */
+  #keep(event: WaitingEvent): void {
     const { held } = this.#reading
-    const isRoom = held.fits(this.#bytes, this.#holder) && this.#holder.account?.isFull !== true
-    if (this.#latest.size === 0) held.letGo(this.#holder)
-    else if (isRoom) held.resize(this.#holder, { rows: [], bytes: this.#bytes })
+    const added = this.#latest.add(event)
+    const { bytes } = this.#latest
+    // What it replaces makes room for it.
+    this.#count(bytes - added)
+    const isRoom = held.fits(bytes, this.#holder) && this.#holder.account?.isFull !== true
+    if (added === 0 || isRoom) this.#count(bytes)
     else this.#source.onFailed(this.#source.whenLate())
   }
+
+  /** What waits is counted for the process and for the client. */
+  #count(bytes: number): void {
+    const { held } = this.#reading
+    if (bytes === 0) held.letGo(this.#holder)
+    else held.resize(this.#holder, { rows: [], bytes })
+  }
+}
+
+function imagesOf(event: WaitingEvent): readonly AnyRow[] {
+  const images = event.kind === 'moved' ? [event.row] : [event.change.old, event.change.new]
+  return images.filter((row) => row !== null)
 }

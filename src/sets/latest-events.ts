@@ -17,17 +17,26 @@ export interface LatestEventsOptions {
   readonly idOf: (key: AnyRow) => string
   /** Whether rows come that no write brought; else writes alone do. */
   readonly asksForRows: boolean
+  /** What it takes in memory while it waits, by estimate. */
+  readonly weigh: (event: WaitingEvent) => number
 }
 
 /** The latest event of a row. */
-interface Slot {
-  readonly event: WaitingEvent
+interface Latest {
+  event: WaitingEvent
   /** Of the key that the event is about; null for a TRUNCATE. */
-  readonly id: string | null
+  id: string | null
   /** Whether the subscriber has no row with this key. */
-  readonly isNew: boolean
+  isNew: boolean
   /** The key under which the subscriber has the row until this event; null where it is the same, or there is none. */
-  readonly replaces: AnyRow | null
+  replaces: AnyRow | null
+}
+
+/** The same between its neighbours, in the order of their events. */
+interface Slot extends Latest {
+  readonly bytes: number
+  before: Slot | null
+  behind: Slot | null
 }
 
 /** What an event says of a row. */
@@ -39,16 +48,14 @@ interface Said {
   readonly isEntering: boolean
 }
 
-const COMPACTED_FROM = 64
-
 /** Those of one subscription. */
 export class LatestEvents {
   readonly #options: LatestEventsOptions
-  /** In the order of their events; null for what is not waited for any more. */
-  #slots: (Slot | null)[] = []
-  #at = 0
+  #first: Slot | null = null
+  #last: Slot | null = null
   #size = 0
-  readonly #byId = new Map<string, number>()
+  #bytes = 0
+  readonly #byId = new Map<string, Slot>()
 
   constructor(options: LatestEventsOptions) {
     this.#options = options
@@ -58,107 +65,115 @@ export class LatestEvents {
     return this.#size
   }
 
-  /** The one that is given next. */
-  get first(): WaitingEvent | undefined {
-    while (this.#at < this.#slots.length && this.#slots[this.#at] === null) this.#at += 1
-    return this.#slots[this.#at]?.event
+  /** What they weigh together. */
+  get bytes(): number {
+    return this.#bytes
   }
 
-  /** @returns those that it made unneeded */
-  add(event: WaitingEvent): readonly WaitingEvent[] {
+  /** The one that is given next. */
+  get first(): WaitingEvent | undefined {
+    return this.#first?.event
+  }
+
+  /** @returns what it weighs; 0 where it falls away at once */
+  add(event: WaitingEvent): number {
     const { key, oldKey, isGone, isEntering } = saidOf(event)
     if (key === null) {
-      const dropped = this.clear()
-      this.#push({ event, id: null, isNew: false, replaces: null })
-      return dropped
+      this.clear()
+      return this.#push({ event, id: null, isNew: false, replaces: null })
     }
     const { idOf, asksForRows } = this.#options
     const id = idOf(key)
     const from = oldKey === null ? id : idOf(oldKey)
-    const before = this.#slotOf(from)
+    const before = this.#byId.get(from)
     const hasFrom = before === undefined ? !isEntering : !before.isNew
-    const dropped = [...this.#drop(from)]
+    this.#drop(from)
     if (isGone) {
+      if (hasFrom || !asksForRows) return this.#push({ event, id: from, isNew: false, replaces: null })
       // What came and went meanwhile was never there for whoever asks for rows.
-      if (hasFrom || !asksForRows) this.#push({ event, id: from, isNew: false, replaces: null })
-      else dropped.push(event)
-      return dropped
+      this.#passLast(event, this.#last)
+      return 0
     }
     // Another row may have had the key.
-    const other = oldKey === null ? undefined : this.#slotOf(id)
-    if (oldKey !== null) dropped.push(...this.#drop(id))
+    const other = oldKey === null ? undefined : this.#byId.get(id)
     const isNew = oldKey === null ? !hasFrom : (other?.isNew ?? true)
-    this.#push({ event, id, isNew, replaces: hasFrom ? oldKey : null })
-    return dropped
+    if (oldKey !== null) this.#drop(id)
+    return this.#push({ event, id, isNew, replaces: hasFrom ? oldKey : null })
   }
 
   /**
    * The next one, as it may be given now; none where nothing of it may be.
    * @param isSeen whether the rights of now let a row through
    */
-  shift(isSeen: (row: AnyRow) => boolean): readonly WaitingEvent[] {
-    if (this.first === undefined) return []
-    const slot = this.#slots[this.#at] as Slot
-    if (slot.id !== null && this.#byId.get(slot.id) === this.#at) this.#byId.delete(slot.id)
-    this.#slots[this.#at] = null
-    this.#size -= 1
-    this.#compact()
-    return seenNow(slot, isSeen, this.#options.asksForRows)
+  shift(isSeen: (row: AnyRow) => boolean): WaitingEvent | undefined {
+    const slot = this.#first
+    if (slot === null) return undefined
+    const [event, shown] = seenNow(slot, isSeen, this.#options.asksForRows)
+    // The other one is judged when it is given.
+    if (shown !== undefined) Object.assign(slot, { event: shown, replaces: null })
+    else this.#remove(slot)
+    return event
   }
 
-  /** @returns those that waited */
-  clear(): readonly WaitingEvent[] {
-    const waiting = this.#slots.flatMap((slot) => slot?.event ?? [])
-    this.#slots = []
-    this.#at = 0
+  clear(): void {
+    this.#first = null
+    this.#last = null
     this.#size = 0
+    this.#bytes = 0
     this.#byId.clear()
-    return waiting
   }
 
-  #slotOf(id: string): Slot | undefined {
-    return this.#slots[this.#byId.get(id) ?? -1] ?? undefined
-  }
-
-  #push(slot: Slot): void {
-    if (slot.id !== null) this.#byId.set(slot.id, this.#slots.length)
-    this.#slots.push(slot)
+  #push(latest: Latest): number {
+    const bytes = this.#options.weigh(latest.event)
+    const slot: Slot = { ...latest, bytes, before: this.#last, behind: null }
+    if (slot.id !== null) this.#byId.set(slot.id, slot)
+    if (this.#last === null) this.#first = slot
+    else this.#last.behind = slot
+    this.#last = slot
     this.#size += 1
-    this.#compact()
+    this.#bytes += bytes
+    return bytes
+  }
+
+  #remove(slot: Slot): void {
+    const { id, before, behind, bytes } = slot
+    if (id !== null && this.#byId.get(id) === slot) this.#byId.delete(id)
+    if (before === null) this.#first = behind
+    else before.behind = behind
+    if (behind === null) this.#last = before
+    else behind.before = before
+    this.#size -= 1
+    this.#bytes -= bytes
   }
 
   /** Nobody needs it any more; what it would have taken out of sight goes where it stood. */
-  #drop(id: string): readonly WaitingEvent[] {
-    const index = this.#byId.get(id)
-    if (index === undefined) return []
-    const { event, replaces } = this.#slots[index] as Slot
+  #drop(id: string): void {
+    const slot = this.#byId.get(id)
+    if (slot === undefined) return
+    const { event, replaces } = slot
     this.#byId.delete(id)
-    if (replaces !== null && this.#options.asksForRows) {
-      const replaced = this.#options.idOf(replaces)
-      const removal = removalOf(event, replaces, 'RELATION')
-      this.#slots[index] = { event: removal, id: replaced, isNew: false, replaces: null }
-      if (!this.#byId.has(replaced)) this.#byId.set(replaced, index)
-      return [event]
+    if (replaces === null) {
+      this.#remove(slot)
+      this.#passLast(event, slot.before)
+      return
     }
     // Who asks for writes is not said otherwise that the key before is gone.
-    if (replaces !== null) return []
-    this.#slots[index] = null
-    this.#size -= 1
-    return [event]
+    if (!this.#options.asksForRows) return
+    const replaced = this.#options.idOf(replaces)
+    const removal = removalOf(event, replaces, 'RELATION')
+    Object.assign(slot, { event: removal, id: replaced, isNew: false, replaces: null })
+    if (!this.#byId.has(replaced)) this.#byId.set(replaced, slot)
   }
 
-  #compact(): void {
-    if (this.#slots.length < COMPACTED_FROM || this.#slots.length <= 2 * this.#size) return
-    const slots = this.#slots.flatMap((slot, index) => (slot === null ? [] : [{ slot, index }]))
-    const kept = new Map([...this.#byId].map(([id, index]) => [index, id]))
-    this.#byId.clear()
-    for (const [at, { index }] of slots.entries()) {
-      const id = kept.get(index)
-      if (id !== undefined) this.#byId.set(id, at)
-    }
-    this.#slots = slots.map(({ slot }) => slot)
-    this.#at = 0
+  /** Where the last one of a transaction falls away, the one before it is the last that comes of that. */
+  #passLast(event: WaitingEvent, before: Slot | null): void {
+    if (!event.isLast || before === null || ordinalAt(before.event) !== ordinalAt(event)) return
+    before.event = { ...before.event, isLast: true }
   }
+}
+
+function ordinalAt(event: WaitingEvent): bigint {
+  return (event.kind === 'moved' ? event : event.change).transaction.commitLsn
 }
 
 /** Of what goes out of sight no key but the one that was in sight is said. */
@@ -178,7 +193,7 @@ function saidOf(event: TransactionEvent): Said {
 
 /** Rows that may not be seen any more are not shown as they were before either. */
 function seenNow(
-  { event, replaces }: Slot,
+  { event, replaces }: Latest,
   isSeen: (row: AnyRow) => boolean,
   asksForRows: boolean,
 ): readonly WaitingEvent[] {

@@ -28,6 +28,8 @@ export class LiveView {
   readonly #host: Pick<RelatedHost, 'audiences'>
   #graph: SetGraph | null = null
   #held: HeldSets | null = null
+  /** Those that it asks once they are there. */
+  #coming: HeldSets | null = null
   #leave: () => void = () => {}
   #rows: LiveRows | null = null
 
@@ -40,19 +42,43 @@ export class LiveView {
     this.#rights = rights === undefined ? null : new FollowedRights(host, model, rights)
   }
 
+  /** Up to which transaction it is known by what rows are judged. */
+  get knownUpTo(): number {
+    return this.#rights?.knownUpTo ?? Number.POSITIVE_INFINITY
+  }
+
   /** Has it ask these sets. @param onFailure of the sets that are held by then */
   hold(graph: SetGraph, onFailure: (error: unknown) => void): void {
-    const before = this.#held
+    const held = this.#heldOf(graph)
+    this.#ask(graph, held)
+    held.ready().catch((error: unknown) => {
+      if (this.#held === held) onFailure(error)
+    })
+  }
+
+  /** The same once these sets are there; until then it asks those of before. @throws what ended one of them */
+  async holdOnceReady(graph: SetGraph): Promise<void> {
+    const held = this.#heldOf(graph)
+    this.#coming = held
+    await held.ready()
+    // It may have been released.
+    if (this.#coming !== held) return
+    this.#coming = null
+    this.#ask(graph, held)
+  }
+
+  #heldOf(graph: SetGraph): HeldSets {
     const related = this.#include.flatMap(({ filter }) => (filter === null ? [] : conditionsOf(filter)))
-    const held = graph.hold([...conditionsOf(this.#filter), ...related])
+    return graph.hold([...conditionsOf(this.#filter), ...related])
+  }
+
+  #ask(graph: SetGraph, held: HeldSets): void {
+    const before = this.#held
     this.unwatch()
     this.#graph = graph
     this.#held = held
     this.#rows = null
     before?.release()
-    held.ready().catch((error: unknown) => {
-      if (this.#held === held) onFailure(error)
-    })
   }
 
   /**
@@ -113,6 +139,8 @@ export class LiveView {
   release(): void {
     this.unwatch()
     this.#held?.release()
+    this.#coming?.release()
+    this.#coming = null
   }
 
   /** Asks for the rights as they are behind the transaction that it begins behind. @throws what ends the subscription */

@@ -3,7 +3,6 @@
  * its consumer takes what comes of it, and nothing waits for it but its position. Of each it gives what it wrote, then what it moved into
  * sight or out of it. A resumed one brings sets of its own through what it has missed, and then asks those that all share.
  */
-
 import { AsyncIteration, DONE } from '../async-iteration.ts'
 import { AFTER_EARLIEST, type DeliveryPull } from '../bus/bus.ts'
 import { primaryKeyOf } from '../catalog/row-key.ts'
@@ -81,7 +80,8 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
       pull: async () => (await this.#events.next()).value ?? null,
       onGiven: (event) => this.#note(event),
       onFailed: (error) => this.end(asError(error)),
-      workedOut: () => this.#reached,
+      onEmpty: () => this.#sayCaughtUp(),
+      workedOut: () => Math.min(this.#reached, this.#view.knownUpTo),
       newest: () => host.graph?.ordinal ?? 0,
       isSeenAt: (row, ordinal) => this.#view.isSeenAt(row, ordinal),
       whenLate: () => leftWaiting(this.lastCursor),
@@ -179,6 +179,10 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   #note(event: RelatedEvent): void {
     if (event.kind === 'ready') this.#partialCursor = null
     this.#last = lastOf(event)
+    this.#sayCaughtUp()
+  }
+
+  #sayCaughtUp(): void {
     if (this.#wake !== null && this.#due !== null && this.#answers.waiting === 0) this.#host.caughtUp(this)
   }
 
@@ -194,6 +198,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
         this.#ordinal = transaction.ordinal
         this.#own?.prune(transaction.ordinal)
         this.#answers.settle()
+        await this.#host.reading.turns?.wait()
       } else if (!this.#isShared) await this.#share()
       else await this.#nothingMore()
     }
@@ -233,13 +238,12 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   /** From here on its sets are those that all share, once these are there. */
   async #share(): Promise<void> {
     const { graph } = this.#host
-    if (graph !== null && this.#ordinal !== null) {
-      if (this.#own !== null) this.#hold(graph)
-      this.#own = null
-      this.#ordinal = Math.max(this.#ordinal, graph.ordinal)
-    }
+    const ordinal = Math.max(this.#ordinal ?? 0, graph?.ordinal ?? 0)
+    if (graph !== null && this.#own !== null) await this.#view.holdOnceReady(graph)
+    else await this.#view.rows()
+    this.#own = null
+    this.#ordinal = ordinal
     this.#isShared = true
-    await this.#view.rows()
   }
 
   /** It has everything: from here on it is called where something concerns it. */
@@ -249,7 +253,6 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
       this.#ordinal = Math.max(this.#ordinal, graph.ordinal)
       if (this.#due === null) this.#view.watch(this)
       this.#due ??= []
-      if (this.#answers.waiting === 0) this.#host.caughtUp(this)
     }
     return new Promise((resolve) => {
       this.#wake = () => {
@@ -257,6 +260,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
         resolve()
       }
       this.#answers.settle()
+      this.#sayCaughtUp()
     })
   }
 
@@ -286,14 +290,10 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
       const lsn = toLsn(BigInt(begun.ordinal))
       if (this.#isInitial) this.#partialCursor = partialCursorOf(history.cursorBehind(lsn))
       if (begun.needsOwnSets) this.#own = new SetGraph(begun.ordinal, this.#host.reading)
-      this.#hold(this.#own ?? graph)
+      // Whoever waits for a change learns now that there are no sets to judge it by.
+      this.#view.hold(this.#own ?? graph, (error) => this.end(asError(error)))
     } catch (error) {
       this.end(asError(error))
     }
-  }
-
-  /** Whoever waits for a change learns now that there are no sets to judge it by. */
-  #hold(graph: SetGraph): void {
-    this.#view.hold(graph, (error) => this.end(asError(error)))
   }
 }

@@ -2,10 +2,13 @@
 import { expect, it } from 'vitest'
 import { type ChangeFilter, createChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
+import { Account } from '../../src/bus/holdings.ts'
 import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import { HeldPages } from '../../src/sets/held-pages.ts'
 import type { ReadRows } from '../../src/sets/key-set.ts'
+import type { LatestAnswers } from '../../src/sets/latest-answers.ts'
+import type { RelatedRequest } from '../../src/sets/related-request.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { PLAIN_ORIGIN } from '../support/plain-change.ts'
@@ -35,10 +38,23 @@ const filterOf = (where: object) => {
 
 const turn = () => new Promise(setImmediate)
 
+type Blog = ReturnType<typeof relatedBlog>
+
+interface Asked extends Pick<RelatedRequest, 'account' | 'after'> {
+  /** What commits before it is asked, and where. */
+  readonly before?: readonly Readonly<Parameters<Blog['commit']>>[]
+}
+
 /** Ada's posts, and a reader that has to be let through. */
 function openBlog(
   posts: readonly object[],
-  { where = {}, ...more }: Parameters<typeof relatedBlog>[2] & { readonly where?: object } = {},
+  {
+    where = {},
+    account,
+    after,
+    before = [],
+    ...more
+  }: Parameters<typeof relatedBlog>[2] & Asked & { readonly where?: object } = {},
 ) {
   let isOpen = true
   let open: () => void = () => {}
@@ -49,7 +65,8 @@ function openBlog(
   }
   const blog = relatedBlog(readRows, 100, more)
   blog.bus.open(start)
-  const subscription = blog.subscribe({ conflates: true, filter: filterOf(where) })
+  for (const each of before) blog.commit(...each)
+  const subscription = blog.subscribe({ conflates: true, filter: filterOf(where), account, after })
   return {
     ...blog,
     subscription,
@@ -169,15 +186,249 @@ it('whoever waits is given what comes, one after the other, and its end', async 
 })
 
 it('where there is no room for what waits, it ends with the cursor to go on after', async () => {
-  const held = new HeldPages(100)
+  const held = new HeldPages(4000)
   const { subscription, commit } = openBlog([], { held, bytesOf: (rows) => 12 * rows.length })
   await turn()
   // A quarter may always be held, and all of it where nobody else holds any.
-  held.hold({ end: () => {} }, { rows: [], bytes: 60 })
+  held.hold({ end: () => {} }, { rows: [], bytes: 2400 })
   for (let id = 1; id <= 4; id += 1) commit(20 + id, put(id, 'a'))
   expect(await subscription.next().catch((error: unknown) => error)).toMatchObject({
     code: 'SUBSCRIBER_TOO_SLOW',
     details: { cursor: expect.any(String) },
   })
-  expect(held.bytes).toBe(60)
+  expect(held.bytes).toBe(2400)
+})
+
+const LATER = formatCursor(PLAIN_ORIGIN, toLsn(12n), 0x80000000)
+const eve = { id: 'eve', role: 'ADMIN' }
+const addEve = { model: 'User', action: 'INSERT', old: null, new: eve } as const
+const putOf = (id: number, authorId: string) =>
+  ({ model: 'Post', action: 'INSERT', old: null, new: { ...row(id, 'a'), authorId } }) as const
+/** What a resumed one has missed, which is none of its rows. */
+const MISSED = [
+  [12, putOf(99, 'nobody')],
+  [15, putOf(98, 'nobody')],
+] as const
+
+it('who asked while nothing waited gets all of a transaction that grants a right, and writes rows', async () => {
+  const { subscription, commit, taken, close, letThrough } = openBlog([], {
+    after: LATER,
+    before: [...MISSED],
+  })
+  const found: unknown[] = []
+  subscription.pull.reader = { onReadable: () => found.push(...taken()) }
+  expect(taken()).toEqual([])
+  await turn()
+  await turn()
+  close()
+  commit(30, addEve, putOf(2, 'eve'), putOf(3, 'eve'))
+  await turn()
+  expect(found).toEqual([])
+  letThrough()
+  await turn()
+  expect(found).toEqual([
+    ['INSERT', { id: 2 }, 'a'],
+    ['INSERT', { id: 3 }, 'a'],
+  ])
+  await subscription.return()
+})
+
+it('who asked while nothing waited does not get what waits by now, while a right is taken away', async () => {
+  const { subscription, commit, taken, close, letThrough } = openBlog([row(2, 'a')], {
+    after: LATER,
+    before: [...MISSED],
+  })
+  expect(taken()).toEqual([])
+  await turn()
+  await turn()
+  commit(30, put(2, 'a'))
+  close()
+  commit(31, demote)
+  await turn()
+  expect(taken()).toEqual([])
+  letThrough()
+  await turn()
+  for (const each of taken()) expect(each).toEqual(['LEFT', expect.anything()])
+  await subscription.return()
+})
+
+it('who is resumed may ask while the sets that all share are still loaded', async () => {
+  const readRows: ReadRows = async ({ model }, at) => {
+    await turn()
+    if (model.name !== 'User') return []
+    return (at >= 15 ? [ADA, eve] : [ADA]) as never
+  }
+  const blog = relatedBlog(readRows)
+  blog.bus.open(start)
+  blog.commit(12, putOf(99, 'nobody'))
+  blog.commit(15, addEve, putOf(2, 'eve'))
+  const subscription = blog.subscribe({ conflates: true, filter: filterOf({}), after: LATER })
+  const found: unknown[] = []
+  for (let at = 0; at < 10; at += 1) {
+    const event = subscription.pull.take()
+    if (event?.kind === 'written') found.push(event.change.key)
+    await turn()
+  }
+  expect(found).toEqual([{ id: 2 }])
+  await subscription.return()
+})
+
+it('nothing is given while it is not known what the right is', async () => {
+  const parse = (where: object) =>
+    parseWhere(blogCatalog.models['Post'] as ModelSpec, blogCatalog, where, { relations: {} })
+  const rights = (where: object) => createChangeFilter({ rows: parse(where), where: null }) as ChangeFilter
+  let answer = rights({ id: { gt: 0 } })
+  let answers: (() => void)[] | null = null
+  const blog = relatedBlog(async () => [], 100, { whenVisible: async () => {} })
+  blog.bus.open(start)
+  const subscription = blog.subscribe({
+    ...{ conflates: true, filter: answer, setModels: new Set<string>() },
+    rights: {
+      dependencies: [
+        { model: blogCatalog.models['User'] as ModelSpec, condition: { kind: 'constant', value: true } },
+      ],
+      ask: async () => {
+        const given = answer
+        if (answers !== null) await new Promise<void>((resolve) => answers?.push(resolve))
+        return given
+      },
+    },
+  })
+  await turn()
+  blog.commit(20, put(1, 'a'))
+  await turn()
+  answers = []
+  answer = rights({ id: { lt: 0 } })
+  blog.commit(21, demote)
+  await turn()
+  expect(subscription.pull.take()).toBeUndefined()
+  blog.commit(22, { ...demote, old: GUEST, new: { ...GUEST, role: 'OTHER' } })
+  answers.shift()?.()
+  await turn()
+  // The answer for 21 may be one for 22, which is asked for now.
+  expect(answers).toHaveLength(1)
+  expect(subscription.pull.take()).toBeUndefined()
+  answers.shift()?.()
+  await turn()
+  expect(subscription.pull.take()).toBeUndefined()
+  await subscription.return()
+})
+
+it('whoever takes is not ended because the client has no room any more for others', async () => {
+  const account = new Account({ bytesMax: 10_000 })
+  const { subscription, commit, taken } = openBlog([], { account })
+  await turn()
+  for (let id = 1; id <= 3; id += 1) commit(20 + id, put(id, 'a'))
+  account.addBytes(10_000)
+  expect(taken()).toHaveLength(3)
+  commit(30, put(4, 'a'))
+  expect(await subscription.next().catch((error: unknown) => error)).toMatchObject({
+    code: 'SUBSCRIBER_TOO_SLOW',
+  })
+})
+
+it('what replaces what waits is kept, though the client has no room any more', async () => {
+  const account = new Account({ bytesMax: 10_000 })
+  const { subscription, commit, taken } = openBlog([], { account, bytesOf: (rows) => 100 * rows.length })
+  await turn()
+  commit(20, update(1, 'a', 'b'))
+  account.addBytes(9_900)
+  commit(21, update(1, 'b', 'c'))
+  expect(taken()).toEqual([['UPDATE', { id: 1 }, 'c']])
+  await subscription.return()
+})
+
+it('of a transaction whose last row falls away, the one before it says that it is the last', async () => {
+  const { subscription, commit } = openBlog([])
+  await turn()
+  commit(21, update(1, 'a', 'b'), update(2, 'a', 'b'))
+  commit(22, update(2, 'b', 'c'), put(3, 'a'))
+  commit(23, remove(3, 'a'), update(4, 'a', 'b'), put(5, 'a'), remove(5, 'a'))
+  const given = [1, 2, 3].map(() => subscription.pull.take())
+  expect(given.map((event) => event?.kind === 'written' && [event.change.key, event.isLast])).toEqual([
+    [{ id: 1 }, true],
+    [{ id: 2 }, true],
+    [{ id: 4 }, true],
+  ])
+  await subscription.return()
+})
+
+it('what comes behind its removal under another key is judged when it is given', async () => {
+  const seen = { ...ADA, id: 'eve' }
+  const { subscription, commit, taken } = openBlog([{ ...row(9, 'b'), authorId: 'eve' }])
+  await turn()
+  commit(20, { model: 'User', action: 'INSERT', old: null, new: seen })
+  await turn()
+  taken()
+  const [old, moved] = [row(1, 'a'), { ...row(9, 'b'), authorId: 'eve' }]
+  commit(21, { model: 'Post', action: 'UPDATE', old, new: moved, oldKey: { id: 1 } })
+  commit(22, demote)
+  await turn()
+  expect(subscription.pull.take()).toMatchObject({ kind: 'moved', key: { id: 1 }, transition: 'LEFT' })
+  commit(23, { model: 'User', action: 'UPDATE', old: seen, new: { ...seen, role: 'GUEST' } })
+  await turn()
+  for (let event = subscription.pull.take(); event !== undefined; event = subscription.pull.take())
+    expect(event).toMatchObject({ kind: 'moved', transition: 'LEFT' })
+  await subscription.return()
+})
+
+it('both images of what waits are counted, and more than these', async () => {
+  const held = new HeldPages(1e6)
+  const { subscription, commit, taken } = openBlog([], { held, bytesOf: (rows) => 1000 * rows.length })
+  await turn()
+  commit(20, update(1, 'a', 'b'))
+  expect(held.bytes).toBeGreaterThan(2000)
+  expect(held.bytes).toBeLessThan(3000)
+  commit(21, update(1, 'b', 'c'))
+  expect(held.bytes).toBeLessThan(3000)
+  taken()
+  expect(held.bytes).toBe(0)
+  await subscription.return()
+})
+
+it('what is retained is read in turns', async () => {
+  let isOpen = false
+  let waits = 0
+  const gates: (() => void)[] = []
+  const turns = {
+    wait: () => {
+      waits += 1
+      return isOpen ? null : new Promise<void>((resolve) => gates.push(resolve))
+    },
+  }
+  const before = Array.from({ length: 20 }, (_, at) => [20 + at, put(at, 'a')] as const)
+  const after = formatCursor(PLAIN_ORIGIN, toLsn(12n), 0x80000000)
+  const { subscription } = openBlog([], { turns, after, before: [[12, putOf(99, 'nobody')], ...before] })
+  for (let at = 0; at < 3; at += 1) {
+    await turn()
+    expect((subscription.pull as LatestAnswers).waiting).toBeLessThanOrEqual(1)
+  }
+  isOpen = true
+  gates.shift()?.()
+  await turn()
+  expect(waits).toBeGreaterThanOrEqual(20)
+  expect((subscription.pull as LatestAnswers).waiting).toBe(20)
+  await subscription.return()
+})
+
+it('a client whose resumed subscription has nothing to give any more may resume another one', async () => {
+  const account = new Account({ replaysMax: 1 })
+  const { subscription, commit, taken, subscribe } = openBlog([], {
+    account,
+    after: LATER,
+    before: [
+      [12, putOf(99, 'nobody')],
+      [15, put(1, 'a')],
+    ],
+  })
+  await turn()
+  await turn()
+  expect(() => subscribe({ account, after: LATER })).toThrow(
+    expect.objectContaining({ code: 'TOO_MANY_REPLAYS' }),
+  )
+  commit(31, demote)
+  await turn()
+  expect(taken()).toEqual([])
+  await subscribe({ account, after: LATER }).return()
+  await subscription.return()
 })

@@ -353,8 +353,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'what takes a row away from its key is forgotten with what comes later of the row',
     file: 'latest-events.ts',
-    from: 'this.#slots[index] = { event: removal, id: replaced, isNew: false, replaces: null }',
-    to: 'this.#slots[index] = null; this.#size -= removal.kind.length > 0 ? 1 : 0',
+    from: 'Object.assign(slot, { event: removal, id: replaced, isNew: false, replaces: null })',
+    to: 'return this.#remove(slot, removal)',
   },
   {
     name: 'what waits shows what was there, whoever may see that by now',
@@ -371,8 +371,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a row that came and went is forgotten, and not that it went by another key',
     file: 'latest-events.ts',
-    from: 'const dropped = [...this.#drop(from)]',
-    to: 'const dropped = [...(isGone ? [] : this.#drop(from))]',
+    from: 'this.#drop(from)',
+    to: 'if (!isGone) this.#drop(from)',
   },
   {
     name: 'a row that has waited is taken for one that is there',

@@ -119,7 +119,8 @@ export class Viewer implements SetWatcher {
     this.#rows = new Map()
     this.ordinal = ordinal
     const { model, rows, where } = request
-    const latest = new code.LatestEvents({ asksForRows: true, idOf: (key) => rowIdOf(model, key) })
+    const idOf = (key: AnyRow) => rowIdOf(model, key)
+    const latest = new code.LatestEvents({ asksForRows: true, idOf, weigh: () => 1 })
     this.#conflating = dice === undefined ? null : { latest, dice, sequence: [] }
     held.watch({ watcher: this, filters: new Map([[model, createChangeFilter({ rows, where })]]) })
   }
@@ -167,11 +168,11 @@ export class Viewer implements SetWatcher {
     const isSeen = (row: AnyRow) => this.#live.isSeenAt(row, ordinal)
     for (let left = dice.chance(0.4) ? Number.POSITIVE_INFINITY : dice.below(3); left > 0; left -= 1) {
       if (latest.first === undefined) break
-      for (const event of latest.shift(isSeen)) {
-        for (const row of shownBy(event)) this.#checkSight(row, [ordinal])
-        foldShown(this.#rows, event, (row) => this.#idOf(row))
-        last = event
-      }
+      const event = latest.shift(isSeen)
+      if (event === undefined) continue
+      for (const row of shownBy(event)) this.#checkSight(row, [ordinal])
+      foldShown(this.#rows, event, (row) => this.#idOf(row))
+      last = event
     }
     if (latest.first === undefined) this.#check()
     if (last === null) return
