@@ -26,6 +26,10 @@ describe('the metrics of a service', () => {
     await rowcast.ready()
     const after = await rowcast.changeCursor()
     await database.query(`INSERT INTO "Tag" (name) VALUES ('missed')`)
+    // It has come before anybody subscribes: what comes later is no replay.
+    const insertsOf = async () =>
+      (await scrape(running.url)).get('rowcast_changes_total{model="Tag",action="INSERT"}')
+    await expect.poll(insertsOf, { timeout: 30_000 }).toBe(1)
     const webSocket = createWsClient(running.url)
     const overSocket = webSocket.subscribe(SUBSCRIPTION, { after })
     await overSocket.nextData()

@@ -58,7 +58,8 @@ async function work({ database, server, written }: World): Promise<void> {
 
 async function openWorld(database: TestDatabase): Promise<World & AsyncDisposable> {
   const server = await openFaultyProcess({ DATABASE_URL: database.url, ROWCAST_SLOT: slotOf(database) })
-  await expect.poll(() => answers(`${server.url}/health/ready`), NET).toBe(200)
+  // The start of a program is no fault's work, and takes its time on a busy machine.
+  await expect.poll(() => answers(`${server.url}/health/ready`), { ...NET, timeout: 60_000 }).toBe(200)
   const client = createWsClient(server.url)
   const { changeCursor } = await client.subscribe<{ changeCursor: string }>('{ changeCursor }').nextData()
   await client.close()
