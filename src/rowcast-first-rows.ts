@@ -40,6 +40,7 @@ export interface FirstRowsHost {
     hasOldImages(model: string): boolean
     changeCursor(): Promise<string>
     subscribeDeliveries(request: SubscriptionRequest): BusSubscription
+    whenVisible(xid: number): Promise<void>
   }
 }
 

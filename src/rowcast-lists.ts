@@ -1,9 +1,8 @@
 /** Beside the spine. Live lists and totals: what they are made of, and what the library's users get of them. */
 
 import { mapIterator } from './async-iteration.ts'
-import type { SubscriptionRequest } from './bus/bus.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
-import { asksRelatedRows, type ChangeFilter } from './bus/filter/change-filter.ts'
+import { asksRelatedRows } from './bus/filter/change-filter.ts'
 import { TurnShare } from './bus/turn-share.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
@@ -13,10 +12,12 @@ import type { AnyRow } from './changes/change.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
 import { checkHasRows, type FirstRowsHost, libraryConditions, refused } from './rowcast-first-rows.ts'
+import { openFollowed } from './rowcast-list-changes.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
 import { givenList, givenTotals } from './rowcast-lists-events.ts'
 import { followedModels, parseLibraryFilter, type RelatedRowsHost } from './rowcast-related.ts'
 import { type FenceReads, type FindMany, type RowsAtFence, readForRows } from './sets/fence.ts'
+import { costOfIncluded } from './sets/included-relation.ts'
 import type { KeptSetParts } from './sets/kept-parts.ts'
 import type {
   KeptListEvent,
@@ -161,15 +162,17 @@ class Lists {
   subscribeList(request: KeptListRequest): KeptSubscription<KeptListEvent> {
     const { catalog } = this.#host
     const model = this.#host.checkLive(request.model)
-    const { take = TAKE_DEFAULT, isCounted } = request
+    const { take = TAKE_DEFAULT, isCounted, relations = [] } = request
     if (!Number.isInteger(take) || take < 1 || take > TAKE_MAX)
       throw badFilter('take', 'it is no number of rows.', `Give a whole number from 1 to ${TAKE_MAX}.`)
     const order = rowOrderOf(model, catalog, request.order)
     const margin = Math.max(MARGIN_MIN, Math.ceil(take / 4))
     const keyed = (row: AnyRow): KeyedRow => ({ row, key: primaryKeyOf(model, row) })
-    return this.#join(model, request, ['list', take, isCounted, orderText(order)], () => {
+    const seen = relations.map((each) => [each.name, each.seen])
+    const kind = ['list', take, isCounted, orderText(order), seen]
+    return this.#join(model, request, kind, () => {
       const idOf = (key: AnyRow) => rowIdOf(model, key)
-      const window = new OrderedWindow({ take, margin, order, idOf, bytesOf })
+      const window = new OrderedWindow({ take, margin, order, idOf, bytesOf, relations })
       const bounds = { rowsMax: window.readCount, bytesMax: this.#sets.ownBytesMax, bytesOf }
       return {
         view: new ListView(window),
@@ -211,17 +214,20 @@ class Lists {
 
   #join<Loaded extends { readonly bytes: number }, Shown, Event>(
     model: ModelSpec,
-    request: KeptRequest,
+    request: KeptRequest & Pick<KeptListRequest, 'relations'>,
     kind: readonly unknown[],
     partsOf: () => KeptParts<Loaded, Shown, Event>,
   ): KeptSubscription<Event> {
-    const { every = 0, filter, conditions, signal, account } = request
+    const { every = 0, filter, conditions, signal, account, relations = [] } = request
     if (!Number.isInteger(every) || every < 0 || every > EVERY_MAX_MS)
       throw badFilter('every', 'it is no time.', `Give whole milliseconds, 0 to ${EVERY_MAX_MS}.`)
-    checkHasRows(this.#host, model)
+    for (const each of [model, ...relations.map(({ related }) => related.model)])
+      checkHasRows(this.#host, this.#host.checkLive(each.name))
     const visible = filter?.visible == null ? null : [...filter.visible.fields].sort()
-    const key = canonicalText([model.name, every, conditions, visible, kind])
-    const opener = { account: account ?? null, filterCost: filter?.cost ?? 0 }
+    const isKnown = relations.every(({ seen }) => seen !== null)
+    const key = isKnown ? canonicalText([model.name, every, conditions, visible, kind]) : null
+    const filterCost = (filter?.cost ?? 0) + costOfIncluded(relations)
+    const opener = { account: account ?? null, filterCost }
     const subscription = this.#sets.join(key, opener, (home) => {
       const { load, ...parts } = partsOf()
       return new KeptSet<Loaded, Shown, Event>({
@@ -238,25 +244,20 @@ class Lists {
     return subscription
   }
 
-  #sharedParts(model: ModelSpec, { filter }: KeptRequest) {
-    const { rowcast, related } = this.#host
+  #sharedParts(
+    model: ModelSpec,
+    { filter, relations = [] }: KeptRequest & Pick<KeptListRequest, 'relations'>,
+  ) {
+    const { rowcast } = this.#host
     const isAskedAgain = asksRelatedRows(filter)
-    const models = isAskedAgain ? [...followedModels(related, model, { filter })] : []
+    const models = isAskedAgain ? followedModels(this.#host.related, model, { filter }) : []
     for (const name of models) this.#checkUnmarked(name)
-    const ofModel = (name: string, own: ChangeFilter | null): SubscriptionRequest => ({
-      ...{ model: name, filter: own, overflow: 'end' },
-    })
+    const followed = { model: model.name, filter, relations, decidedBy: isAskedAgain ? models : null }
     return {
       isAskedAgain,
       changeCursor: () => rowcast().changeCursor(),
-      subscribe: (after: string) => {
-        if (!isAskedAgain) return [rowcast().subscribeDeliveries({ ...ofModel(model.name, filter), after })]
-        const names = [...new Set([model.name, ...models])]
-        // What has befallen one since the list was opened: nobody was there to be ended by it.
-        const fault = names.map((name) => related.faultOf(name)).find((each) => each !== undefined)
-        if (fault !== undefined) throw fault
-        return names.map((name) => related.bus.subscribe({ ...ofModel(name, null), after }))
-      },
+      subscribe: (after: string) => openFollowed(this.#host, followed, after),
+      whenVisible: (xid: number) => rowcast().whenVisible(xid),
       monotonicMs: () => performance.now(),
       wait: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref()),
       turns: this.#turns,

@@ -23,6 +23,8 @@ export interface TransactionDeliveries {
   readonly transaction: TransactionInfo
   /** At least one. */
   readonly deliveries: readonly Delivery[]
+  /** Of each delivery, which of the subscriptions gave it. */
+  readonly sources: readonly number[]
   /** Whether no later change of the transaction is for this subscription. */
   readonly isLast: boolean
 }
@@ -37,6 +39,8 @@ export interface PartBounds {
 
 /** One model's subscription, and what is known of it. */
 interface Source {
+  /** Which of them. */
+  readonly number: number
   readonly subscription: BusSubscription
   readonly pull: DeliveryPull
   /** The next change, when it has come. */
@@ -61,6 +65,7 @@ export class MergedSubscription
   readonly #bytesMax: number
   /** Of one transaction, and not given yet. */
   #open: Delivery[] = []
+  #openSources: number[] = []
   #openBytes = 0
   /** Of the transaction before, or of the part before. */
   #current: TransactionInfo | null = null
@@ -79,10 +84,10 @@ export class MergedSubscription
     super()
     this.#changesMax = changesMax
     this.#bytesMax = bytesMax
-    this.#sources = subscriptions.map((subscription) => {
+    this.#sources = subscriptions.map((subscription, number) => {
       const { pull } = subscription
       invariant(pull !== undefined, 'A subscription of the bus gives what is there.')
-      return { subscription, pull, head: null, endedIn: null, isAsked: false, end: null }
+      return { number, subscription, pull, head: null, endedIn: null, isAsked: false, end: null }
     })
     for (const { pull } of this.#sources) pull.reader = this
     this.#lastCursor = after ?? this.#sources[0]?.pull.bookmark?.() ?? null
@@ -97,6 +102,11 @@ export class MergedSubscription
 
   get pull(): this {
     return this
+  }
+
+  /** Whether all that it has taken of the subscriptions has been given. */
+  get isEmpty(): boolean {
+    return this.#open.length === 0 && this.#sources.every(({ head }) => head === null)
   }
 
   get isEnded(): boolean {
@@ -219,17 +229,19 @@ export class MergedSubscription
     this.#current = delivery.change.transaction
     if (delivery.isLastOfTransaction) source.endedIn = this.#current
     this.#open.push(delivery)
+    this.#openSources.push(source.number)
     this.#openBytes += (delivery as QueuedDelivery).weight?.bytes ?? 0
   }
 
   #give(isLast: boolean): TransactionDeliveries | null {
-    const deliveries = this.#open
+    const [deliveries, sources] = [this.#open, this.#openSources]
     const last = deliveries.at(-1)?.change
     if (last === undefined) return null
     this.#open = []
+    this.#openSources = []
     this.#openBytes = 0
     this.#lastCursor = last.cursor
-    return { transaction: last.transaction, deliveries, isLast }
+    return { transaction: last.transaction, deliveries, sources, isLast }
   }
 
   /** One ends, and the others with it. What they have and was not given comes after the cursor. */

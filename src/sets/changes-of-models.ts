@@ -1,18 +1,39 @@
-/** Beside the spine, sets. The changes that one thing depends on: of each model that it asks, in the order in which each of them comes. */
+/** Beside the spine, sets. The changes that one thing depends on: of each model that it asks. */
 import type { BusSubscription, Delivery } from '../bus/bus.ts'
+import { MergedSubscription, type TransactionDeliveries } from '../bus/merged-subscription.ts'
 import { cannotGoOn, isLeftBehind } from '../bus/resync-required.ts'
 import { isSameOrigin, parseCursor } from '../changes/cursor.ts'
 import type { StreamOrigin } from '../changes/stream-position.ts'
 import type { Lsn } from '../wire/lsn.ts'
+import type { IncludedRelation } from './included-relation.ts'
 
-/** Several subscriptions, taken from one after the other. */
+/** Changes of one model. */
+export interface FollowedChanges {
+  readonly subscription: BusSubscription
+  /** What they are followed for: related rows of the rows that are kept; none where they are the rows' own, or decide about them. */
+  readonly relations: readonly IncludedRelation[]
+}
+
+/** A change. */
+export interface TakenChange {
+  readonly delivery: Delivery
+  readonly relations: readonly IncludedRelation[]
+  /** Whether the transaction has no later one. */
+  readonly isLast: boolean
+}
+
+/** Several subscriptions: taken from one after the other, or, where some are followed for related rows, in commit order. */
 export class ChangesOfModels {
-  readonly #subscribe: (after: string) => readonly BusSubscription[]
-  #changes: readonly BusSubscription[] = []
+  readonly #subscribe: (after: string) => readonly FollowedChanges[]
+  #changes: readonly FollowedChanges[] = []
+  #merged: MergedSubscription | null = null
+  #part: TransactionDeliveries | null = null
+  /** Of the part, those that were taken. */
+  #taken = 0
   /** Of the cursor that it was opened at first. */
   #origin: StreamOrigin | null = null
 
-  constructor(subscribe: (after: string) => readonly BusSubscription[]) {
+  constructor(subscribe: (after: string) => readonly FollowedChanges[]) {
     this.#subscribe = subscribe
   }
 
@@ -24,27 +45,60 @@ export class ChangesOfModels {
   open(after: string): void {
     this.#check(parseCursor(after).origin)
     this.#changes = this.#subscribe(after)
+    if (this.#changes.some(({ relations }) => relations.length > 0))
+      this.#merged = new MergedSubscription(
+        this.#changes.map(({ subscription }) => subscription),
+        after,
+      )
   }
 
   /** It may be opened again. */
   close(): void {
     const changes = this.#changes
     this.#changes = []
-    for (const each of changes) void each.return()
+    this.#merged = null
+    this.#part = null
+    for (const { subscription } of changes) void subscription.return()
   }
 
   /** All that is there by now. @throws RESYNC_REQUIRED at a change of another server */
-  *taken(): Iterable<Delivery> {
-    for (const { pull } of this.#changes)
-      for (let delivery = pull?.take(); delivery !== undefined; delivery = pull?.take()) {
-        this.#check(delivery.change.transaction.origin)
-        yield delivery
+  *taken(): Iterable<TakenChange> {
+    if (this.#merged !== null) yield* this.#takenInOrder(this.#merged)
+    else
+      for (const { subscription, relations } of this.#changes)
+        for (;;) {
+          const delivery = subscription.pull?.take()
+          if (delivery === undefined) break
+          this.#check(delivery.change.transaction.origin)
+          yield { delivery, relations, isLast: delivery.isLastOfTransaction }
+        }
+  }
+
+  /** Whoever stops in between goes on there. */
+  *#takenInOrder(merged: MergedSubscription): Iterable<TakenChange> {
+    for (;;) {
+      if (this.#part === null) this.#taken = 0
+      this.#part ??= merged.take() ?? null
+      if (this.#part === null) return
+      const { deliveries, sources, isLast } = this.#part
+      const at = this.#taken
+      const delivery = deliveries[at] as Delivery
+      this.#taken += 1
+      const isLastOfPart = this.#taken === deliveries.length
+      if (isLastOfPart) this.#part = null
+      this.#check(delivery.change.transaction.origin)
+      yield {
+        delivery,
+        relations: this.#changes[sources[at] ?? 0]?.relations ?? [],
+        isLast: isLast && isLastOfPart,
       }
+    }
   }
 
   /** The bookmark of the first of them, where each has come to the position; else null. @throws RESYNC_REQUIRED where it is another server's */
   bookmarkUpTo(commitLsn: Lsn): string | null {
-    const bookmarks = this.#changes.map(({ pull }) => pull?.bookmark?.() ?? null)
+    if (this.#part !== null || this.#merged?.isEmpty === false) return null
+    const bookmarks = this.#changes.map(({ subscription }) => subscription.pull?.bookmark?.() ?? null)
     const hasCome = (each: string | null) =>
       each !== null && parseCursor(each).position.commitLsn >= commitLsn
     const [first = null] = bookmarks
@@ -55,17 +109,24 @@ export class ChangesOfModels {
 
   /** Called once something can be taken. */
   onReadable(call: () => void): void {
-    for (const { pull } of this.#changes) if (pull !== undefined) pull.reader = { onReadable: call }
+    const reader = { onReadable: call }
+    if (this.#merged !== null) this.#merged.reader = reader
+    else
+      for (const { subscription } of this.#changes)
+        if (subscription.pull !== undefined) subscription.pull.reader = reader
   }
 
   /** Asked in the turn in which all was taken: what comes later is said to whoever waits to read. */
   get hasEnded(): boolean {
-    return this.#changes.some(({ pull }) => pull?.isEnded === true)
+    if (this.#merged !== null) return this.#merged.isEnded
+    return this.#changes.some(({ subscription }) => subscription.pull?.isEnded === true)
   }
 
   /** `left behind` where changes came faster than they were taken. @throws how it ended otherwise */
   async end(): Promise<'left behind' | 'over'> {
-    const ended = this.#changes.find(({ pull }) => pull?.isEnded === true)
+    const ended =
+      this.#merged ??
+      this.#changes.find(({ subscription }) => subscription.pull?.isEnded === true)?.subscription
     try {
       await ended?.next()
       return 'over'
@@ -80,4 +141,20 @@ export class ChangesOfModels {
     this.#origin ??= origin
     if (!isSameOrigin(origin, this.#origin)) throw cannotGoOn('another server has taken over')
   }
+}
+
+/** Whose rows have related ones. */
+interface RelatedRowsWaiter {
+  readonly view: {
+    isConcerned?(delivery: Delivery, relations: readonly IncludedRelation[]): boolean
+  }
+  readonly whenVisible: (xid: number) => Promise<void>
+}
+
+/** Whoever shows a row reads its related rows: not before those of the change can be seen. */
+export async function whenRelatedVisible(
+  { view, whenVisible }: RelatedRowsWaiter,
+  { delivery, relations }: TakenChange,
+): Promise<void> {
+  if (view.isConcerned?.(delivery, relations) === true) await whenVisible(delivery.change.transaction.xid)
 }

@@ -1,17 +1,24 @@
 /** Beside the spine, sets. What a kept set is made of, and what it shows. Types only. */
-import type { BusSubscription } from '../bus/bus.ts'
+import type { Delivery } from '../bus/bus.ts'
 import type { TurnShare } from '../bus/turn-share.ts'
 import type { TransactionInfo } from '../changes/change.ts'
+import type { FollowedChanges } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
+import type { IncludedRelation } from './included-relation.ts'
 import type { StepEffect } from './ordered-window.ts'
 import type { SetStep } from './set-step.ts'
 import type { KeptPatch, UntakenPatches } from './untaken-patches.ts'
 
 /** What is kept. */
 export interface KeptView<Loaded, Shown> {
-  reset(loaded: Loaded): void
+  /** @param isFollowed whether it was heard of all changes since it was read before */
+  reset(loaded: Loaded, isFollowed: boolean): void
   empty(): void
   apply(step: SetStep): StepEffect
+  /** Whether a related row that has changed is, or was, one of a row that is kept. @default never */
+  isConcerned?(delivery: Delivery, relations: readonly IncludedRelation[]): boolean
+  /** Has those rows shown again. @returns whether there are any */
+  touch?(delivery: Delivery, relations: readonly IncludedRelation[]): boolean
   /** It as it is now; nothing changes it later. */
   shown(): Shown
   /** What it holds, by estimate. */
@@ -44,7 +51,9 @@ export interface KeptSetParts<Loaded, Shown, Event> {
   /** See `Rowcast.changeCursor`. */
   readonly changeCursor: () => Promise<string>
   /** The changes that it depends on, after the cursor. */
-  readonly subscribe: (after: string) => readonly BusSubscription[]
+  readonly subscribe: (after: string) => readonly FollowedChanges[]
+  /** Resolves once a transaction can be seen by queries, or nobody waits any more. @throws what keeps that from being known */
+  readonly whenVisible: (xid: number) => Promise<void>
   readonly read: (signal: AbortSignal) => Promise<KeptRead<Loaded>>
   readonly view: KeptView<Loaded, Shown>
   /** Whether every change may concern it, and only the database knows how: of what other rows decide about. */

@@ -3,6 +3,7 @@ import type { ChangeFilter } from '../bus/filter/change-filter.ts'
 import type { Account } from '../bus/holdings.ts'
 import type { KeptState } from './kept-parts.ts'
 import type { ListOperation } from './list-operations.ts'
+import type { ShownRelation } from './list-relations.ts'
 import type { ShownList } from './list-view.ts'
 import type { SortPart } from './row-order.ts'
 import type { ShownTotals, TotalsRequest } from './totals-view.ts'
@@ -27,6 +28,8 @@ export interface KeptListRequest extends KeptRequest {
   /** @default 50 */
   readonly take?: number | undefined
   readonly isCounted: boolean
+  /** Relations that rows are shown with, beside their own values: changes of those patch the rows. @default none */
+  readonly relations?: readonly ShownRelation[] | undefined
 }
 
 /** Totals. */

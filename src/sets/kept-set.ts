@@ -5,17 +5,17 @@
  */
 import type { Delivery } from '../bus/bus.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
-import type { TransactionInfo } from '../changes/change.ts'
-import { comparePositions, formatCursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
+import { formatCursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
 import { toLsn } from '../wire/lsn.ts'
-import { ChangesOfModels } from './changes-of-models.ts'
+import { ChangesOfModels, type TakenChange, whenRelatedVisible } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
 import { KeptAudience } from './kept-audience.ts'
 import type { KeptSetParts, KeptState } from './kept-parts.ts'
 import { KeptSubscription } from './kept-subscription.ts'
+import { ReachedChanges } from './reached-changes.ts'
 import { ReadBudget } from './read-budget.ts'
 import { stepOf } from './set-step.ts'
-import { cursorBehind, type ReachedPosition } from './visible-cursor.ts'
+import { cursorBehind } from './visible-cursor.ts'
 
 /** How often it is looked whether the stream has passed the fence, where nothing comes. */
 const LOOK_INTERVAL_MS = 10
@@ -38,13 +38,14 @@ export class KeptSet<Loaded, Shown, Event> {
   /** Of what is always read again: something came that stands behind the fence. */
   #isOutdated = false
   #isChanged = false
+  /** Whether it has heard of all changes since it was read last. */
+  #isFollowed = false
   #state: KeptState<Shown> | null = null
   /** What there is, where that has not been shown to all yet: as whoever came meanwhile was given it. */
   #latest: KeptState<Shown> | null = null
   /** The boundary that the view is at, where it is at one. */
   #boundary: string | null = null
-  #position: ReachedPosition | null = null
-  #transaction: TransactionInfo | null = null
+  readonly #reached = new ReachedChanges()
   #unsureReads = 0
   #shownAtMs = Number.NEGATIVE_INFINITY
   #wake: () => void = () => {}
@@ -95,7 +96,8 @@ export class KeptSet<Loaded, Shown, Event> {
   }
 
   #stateAt(cursor: string): KeptState<Shown> {
-    const transaction = this.#transaction
+    // Where all changes come, the last may have written only what nobody here may see.
+    const transaction = this.#parts.isAskedAgain ? null : this.#reached.transaction
     return { shown: this.#parts.view.shown(), cursor, transaction, change: { cursor, transaction } }
   }
 
@@ -140,8 +142,10 @@ export class KeptSet<Loaded, Shown, Event> {
       await this.#read()
       return true
     }
-    for (const delivery of this.#changes.taken()) {
-      this.#follow(delivery)
+    for (const taken of this.#changes.taken()) {
+      if (taken.relations.length > 0) await whenRelatedVisible(this.#parts, taken)
+      if (this.isEnded) return false
+      this.#follow(taken)
       weigh(view.bytes)
       // What is asked of the database waits for nothing else.
       if (this.#isToBeRead && this.#readDueInMs <= 0) return true
@@ -182,7 +186,7 @@ export class KeptSet<Loaded, Shown, Event> {
 
   async #read(): Promise<void> {
     const { read, counters, view } = this.#parts
-    const cursor = await cursorBehind(this.#parts, this.#position, this.#ending.signal)
+    const cursor = await cursorBehind(this.#parts, this.#reached.position, this.#ending.signal)
     if (this.isEnded) return
     if (!this.#changes.isOpen) this.#changes.open(cursor)
     const { loaded, fence, tookMs, bytes } = await read(this.#ending.signal)
@@ -191,7 +195,8 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#budget.note(tookMs)
     if (this.isEnded) return
     this.#parts.weigh(bytes)
-    view.reset(loaded)
+    view.reset(loaded, this.#isFollowed)
+    this.#isFollowed = true
     this.#mustRead = false
     this.#isChanged = true
     this.#boundary = null
@@ -205,28 +210,26 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#fence = null
     this.#isOutdated = false
     this.#boundary = null
-    this.#transaction = null
+    this.#reached.forgetTransaction()
+    this.#isFollowed = false
     this.#mustRead = true
   }
 
-  #follow(delivery: Delivery): void {
-    const { change, isLastOfTransaction } = delivery
+  #follow({ delivery, relations, isLast }: TakenChange): void {
+    const { change } = delivery
     const { transaction } = change
     if (this.#fence?.isUnsure?.(transaction) === true) this.#dropUnsure()
     const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn
     if (isPast && !this.#parts.isAskedAgain)
       this.#settle(formatCursor(transaction.origin, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
-    // Models are taken one after the other: what has come ends with the latest of all.
-    const position = { commitLsn: transaction.commitLsn, index: change.index, origin: transaction.origin }
-    if (this.#position === null || comparePositions(this.#position, position) < 0) {
-      this.#position = position
-      // Where all changes come, it may have written only what nobody here may see.
-      this.#transaction = this.#parts.isAskedAgain ? null : transaction
-    }
+    const isTouched = this.#parts.view.touch?.(delivery, relations) === true
+    if (isTouched) this.#isChanged = true
+    const isOwn = relations.length === 0
+    if (isOwn || isTouched) this.#reached.note(change)
     const isRead = this.#fence?.sees(transaction) === true
-    if (!isRead && !this.#mustRead) this.#apply(delivery)
+    if (!isRead && !this.#mustRead && isOwn) this.#apply(delivery)
     if (this.#fence !== null) return
-    this.#boundary = isLastOfTransaction && !this.#mustRead ? change.cursor : null
+    this.#boundary = isLast && !this.#mustRead ? change.cursor : null
     if (this.#boundary === null) return
     if (this.#isChanged) this.#show()
     this.#serve()

@@ -106,7 +106,8 @@ function middleOperations(
 }
 
 /** Rows that were read again are other objects. */
-function isSameRow({ row: a }: WindowRow, { row: b }: WindowRow): boolean {
+function isSameRow({ row: a, revision }: WindowRow, { row: b, revision: later }: WindowRow): boolean {
+  if (revision !== later) return false
   if (a === b) return true
   const names = Object.keys(a)
   return names.length === Object.keys(b).length && names.every((name) => isSameValue(a[name], b[name]))

@@ -1,5 +1,8 @@
 /** Beside the spine, sets. A live list as it is kept: its first rows in order, and how many there are where that is asked for. */
+import type { Delivery } from '../bus/bus.ts'
+import type { IncludedRelation } from './included-relation.ts'
 import type { KeptView } from './kept-parts.ts'
+import { concernedKeys } from './list-relations.ts'
 import type { OrderedWindow, StepEffect, WindowRow } from './ordered-window.ts'
 import type { KeyedRow, SetStep } from './set-step.ts'
 
@@ -30,8 +33,8 @@ export class ListView implements KeptView<LoadedList, ShownList> {
     return this.#window.bytes
   }
 
-  reset({ rows, totalCount }: LoadedList): void {
-    this.#window.reset(rows)
+  reset({ rows, totalCount }: LoadedList, isFollowed: boolean): void {
+    this.#window.reset(rows, isFollowed)
     this.#totalCount = totalCount
   }
 
@@ -46,6 +49,15 @@ export class ListView implements KeptView<LoadedList, ShownList> {
     if (this.#totalCount === null || more === 0) return effect
     this.#totalCount += more
     return effect === 'none' ? 'changed' : effect
+  }
+
+  isConcerned(delivery: Delivery, relations: readonly IncludedRelation[]): boolean {
+    return relations.some((each) => this.#window.hasRelated(each, concernedKeys(delivery, each)))
+  }
+
+  touch(delivery: Delivery, relations: readonly IncludedRelation[]): boolean {
+    const touched = relations.map((each) => this.#window.touch(each, concernedKeys(delivery, each)))
+    return touched.includes(true)
   }
 
   shown(): ShownList {

@@ -50,6 +50,7 @@ function openAtStandby(unsureReads: number) {
     return { sees: () => false, isUnsure: () => isUnsure, endLsn: lsnOf(5), text: '' }
   }
   const set = new KeptSet<number, number, KeptState<number>>({
+    whenVisible: async () => undefined,
     changeCursor: async () => formatCursor(PLAIN_ORIGIN, lsnOf(90), 0),
     subscribe: () => [
       {

@@ -20,6 +20,7 @@ const row = (id: number, version = 0): WindowRow => ({
   key: { id },
   row: { id, version },
   bytes: 64,
+  revision: 0,
 })
 
 /** As a client does it, by keys and indexes alone. */

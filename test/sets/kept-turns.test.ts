@@ -31,6 +31,7 @@ function open(
   const waiting = Array.from({ length: CHANGES }, (_, n) => delivery(10 + n))
   let count = 0
   const set = new KeptSet<number, number, KeptState<number>>({
+    whenVisible: async () => undefined,
     changeCursor: async () => formatCursor(PLAIN_ORIGIN, lsnOf(1), 0),
     subscribe: () => {
       opened += 1

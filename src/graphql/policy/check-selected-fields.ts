@@ -68,18 +68,31 @@ export function checkListFields(
   info: GraphQLResolveInfo,
   model: string,
 ): void {
-  const visit = (nodes: readonly FieldNode[], type: GraphQLNamedType | undefined): void => {
+  for (const { type, node } of listImages(info)) checkColumns({ policies, context, info, model }, type, node)
+}
+
+/** A field of a list that shows rows or keys. */
+interface ListImage {
+  readonly type: GraphQLNamedType
+  readonly node: FieldNode
+}
+
+/** Those under the field of `info`. */
+export function listImages(info: GraphQLResolveInfo): readonly ListImage[] {
+  const images: ListImage[] = []
+  const visit = (nodes: readonly FieldNode[], type: GraphQLNamedType): void => {
     for (const node of fieldsUnder(info, nodes)) {
-      const possible = type === undefined ? [] : possibleTypes(info, type)
-      const field = possible.flatMap((each) =>
+      const [field] = possibleTypes(info, type).flatMap((each) =>
         isObjectType(each) || isInterfaceType(each) ? (each.getFields()[node.name.value] ?? []) : [],
-      )[0]
+      )
       if (field === undefined) continue
-      if (!LIST_IMAGES.has(node.name.value)) visit([node], getNamedType(field.type))
-      else checkColumns({ policies, context, info, model }, getNamedType(field.type), node)
+      const shown = getNamedType(field.type)
+      if (LIST_IMAGES.has(node.name.value)) images.push({ type: shown, node })
+      else visit([node], shown)
     }
   }
   visit(info.fieldNodes, getNamedType(info.returnType))
+  return images
 }
 
 /** Fields of a list that show columns of its model. */

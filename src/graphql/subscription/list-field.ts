@@ -2,6 +2,7 @@
 import type { GraphQLResolveInfo } from 'graphql'
 import { RowcastError } from '../../errors.ts'
 import type { KeptListEvent } from '../../sets/kept-request.ts'
+import type { ShownRelation } from '../../sets/list-relations.ts'
 import { checkContext } from '../check-context.ts'
 import { toSubscriptionError } from '../graphql-errors.ts'
 import { orderOf } from '../listing/list-query.ts'
@@ -13,6 +14,7 @@ import { checkKeyIsSeen } from './check-key-is-seen.ts'
 import { everyAndAfter, type KeptArguments, KeptEvents, keptRowsOf, letIn } from './kept-rows.ts'
 import { onceLive } from './once-live.ts'
 import { checkIsLive } from './open-subscription.ts'
+import { shownRelations } from './shown-relations.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
 
 interface ListFieldArguments extends KeptArguments {
@@ -44,17 +46,26 @@ export function listField(subscribed: SubscribedModel): FieldDefinition {
       checkContext(context)
       const audience = await letIn(subscribed, args, context, info)
       checkListFields(scope.policies, context, info, model.name)
-      return onceLive(scope.feed, model.name, () => open(subscribed, args, context, { info, audience }))
+      const relations = await shownRelations(subscribed, context, info)
+      const asked = { info, audience, relations }
+      return onceLive(scope.feed, model.name, () => open(subscribed, args, context, asked))
     },
     resolve: (event: unknown) => event,
   }
+}
+
+interface AskedList {
+  readonly info: GraphQLResolveInfo
+  /** Whose results the subscription gives. */
+  readonly audience: string | null
+  readonly relations: readonly ShownRelation[]
 }
 
 function open(
   subscribed: SubscribedModel,
   args: ListFieldArguments,
   context: object,
-  { info, audience }: { readonly info: GraphQLResolveInfo; readonly audience: string | null },
+  { info, audience, relations }: AskedList,
 ): KeptEvents<KeptListEvent> {
   const { scope, model, omit } = subscribed
   const { feed, policies } = scope
@@ -69,6 +80,7 @@ function open(
         ...kept,
         order: orderOf(query, args.orderBy ?? []),
         take: args.take ?? undefined,
+        relations,
         // Counting is not free.
         isCounted: fieldsUnder(info, info.fieldNodes).some(({ name }) => name.value === 'totalCount'),
       }),

@@ -1,0 +1,88 @@
+/** Live lists of GraphQL whose rows are shown with related ones, on a real PostgreSQL: a change of those patches the rows that have them. */
+import { expect, it } from 'vitest'
+import { openDatabase } from '../support/database.ts'
+import { openLiveRowcast } from '../support/live-rowcast.ts'
+import {
+  openShownList,
+  playShownRelations,
+  queriedList,
+  SHOWN_LISTS,
+  schemaOver,
+} from '../support/shown-relations-oracle.ts'
+
+const LONG = process.env['ROWCAST_LONG'] !== undefined
+const SEEDS = process.env['ROWCAST_TEST_SEED']?.split(',').map(Number) ?? [1, 2, 3]
+const MODELS = ['User', 'Post', 'Comment'] as const
+const ADA = '00000000-0000-4000-8000-00000000000a'
+
+it.each(SEEDS)(
+  'are what the query gives once a transaction has come, for each viewer: seed %i',
+  { timeout: 300_000 },
+  async (seed) => {
+    await using database = await openDatabase({ migrate: true })
+    await using live = await openLiveRowcast(database, { models: MODELS })
+    const patches = await playShownRelations({
+      ...{ database, prisma: live.prisma, seed, transactions: LONG ? 2_000 : 60 },
+      faceOf: () => live.rowcast,
+    })
+    expect(Math.min(...patches.values())).toBeGreaterThan(5)
+  },
+)
+
+it('hear of what they show alone: of rows beyond them, and of rows that the viewer may not see, nothing', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using live = await openLiveRowcast(database, { models: MODELS })
+  await database.query(`INSERT INTO users (id, email, full_name) VALUES ('${ADA}', 'ada@x', 'Ada')`)
+  await database.query(
+    `INSERT INTO "Post" (id, title, "authorId", "viewCount") SELECT i, 'p' || i, '${ADA}', 100 - i FROM generate_series(1, 60) i`,
+  )
+  const schema = schemaOver(live.rowcast, live.prisma)
+  const list = {
+    ...SHOWN_LISTS['byNumber'],
+    model: 'post',
+    args: 'orderBy: [{ viewCount: DESC }], take: 3',
+    fields: 'id comments { id body }',
+  } as const
+  const [editor, reader] = [
+    await openShownList(schema, 'editor', list),
+    await openShownList(schema, 'reader', list),
+  ]
+  await Promise.all([editor.next(), reader.next()])
+  const { reads } = live.rowcast.listCost()
+  const comment = (id: number, post: number, body: string) =>
+    database.query(`INSERT INTO "Comment" (id, "postId", body) VALUES (${id}, ${post}, '${body}')`)
+  await comment(1, 50, 'far behind')
+  await comment(2, 1, 'hidden')
+  await comment(3, 2, 'seen')
+  const wanted = await queriedList(schema, 'reader', list)
+  await reader.until(() => wanted)
+  expect(reader.patches).toHaveLength(1)
+  expect(reader.patches[0]?.operations).toMatchObject([{ kind: 'UPDATE', index: 1, key: { rowId: '2' } }])
+  const all = await queriedList(schema, 'editor', list)
+  await editor.until(() => all)
+  expect(editor.patches).toHaveLength(2)
+  expect(live.rowcast.listCost().reads).toBe(reads)
+  // Both parents of one that moves, in one patch; a hidden one that is moved is none of the reader's.
+  await database.query(`UPDATE "Comment" SET "postId" = 3 WHERE id = 2`)
+  await database.query(`UPDATE "Comment" SET "postId" = 1 WHERE id = 3`)
+  const moved = await queriedList(schema, 'reader', list)
+  await reader.until(() => moved)
+  expect(reader.patches).toHaveLength(2)
+  expect(reader.patches[1]?.operations?.map(({ kind, index }) => [kind, index])).toEqual([
+    ['UPDATE', 0],
+    ['UPDATE', 1],
+  ])
+  await Promise.all([editor.end(), reader.end()])
+})
+
+it('are refused with to-many relations whose changes say nothing of the rows', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using live = await openLiveRowcast(database, { models: ['User', 'Post', 'Tag'] })
+  const schema = schemaOver(live.rowcast, live.prisma)
+  const open = (fields: string) => openShownList(schema, 'editor', { model: 'post', args: 'take: 3', fields })
+  await expect(open('id tags { name }')).rejects.toThrow(/join table.*GRAPHQL_BAD_ARGUMENT/)
+  await expect(open('id comments { body }')).rejects.toThrow(/Comment is not live.*GRAPHQL_BAD_ARGUMENT/)
+  const list = await open('id author { fullName } team { name }')
+  await list.next()
+  await list.end()
+})

@@ -1,0 +1,221 @@
+/** Live lists whose rows are shown with related ones, whatever is written: each is what the query of the same arguments gives once a transaction has come. */
+import { type ExecutionResult, type GraphQLSchema, graphql, parse, subscribe } from 'graphql'
+import { expect } from 'vitest'
+import type { PrismaClient } from '../../prisma/generated/client/client.ts'
+import { catalog, type RowcastModels } from '../../prisma/generated/rowcast.ts'
+import { parseCursor } from '../../src/changes/cursor.ts'
+import { buildServiceSchema } from '../../src/graphql/service-schema.ts'
+import type { Rowcast } from '../../src/rowcast.ts'
+import type { TestDatabase } from './database.ts'
+import { Dice } from './live-world.ts'
+
+const USERS = [1, 2, 3].map((digit) => `00000000-0000-4000-8000-00000000000${digit}`)
+
+export interface ShownRow {
+  readonly id: string
+}
+
+interface ShownList {
+  readonly cursor: string
+  readonly transaction: { readonly xid: string } | null
+  readonly rows?: readonly ShownRow[]
+  readonly operations?: readonly {
+    readonly kind: string
+    readonly index: number
+    readonly key: { readonly rowId: string }
+    readonly row: ShownRow | null
+  }[]
+}
+
+/** A list of GraphQL as a client puts it together. */
+export class ShownListClient {
+  rows: ShownRow[] = []
+  readonly patches: ShownList[] = []
+  readonly #events: AsyncIterableIterator<ExecutionResult>
+
+  constructor(events: AsyncIterableIterator<ExecutionResult>) {
+    this.#events = events
+  }
+
+  async next(): Promise<void> {
+    const { value } = await this.#events.next()
+    expect(value?.errors).toBeUndefined()
+    this.apply(value?.data?.['list'] as ShownList)
+  }
+
+  /** Resolves once it shows this. */
+  async until(wanted: () => readonly ShownRow[]): Promise<void> {
+    while (JSON.stringify(this.rows) !== JSON.stringify(wanted())) await this.next()
+  }
+
+  apply(list: ShownList): void {
+    const { rows, operations = [] } = list
+    if (rows !== undefined) this.rows = [...rows]
+    else this.patches.push(list)
+    for (const { kind, index, key, row } of operations) {
+      const at = this.rows.findIndex(({ id }) => String(id) === String(key.rowId))
+      expect(at >= 0).toBe(kind !== 'INSERT')
+      if (kind === 'UPDATE' || kind === 'REMOVE') expect(at).toBe(index)
+      if (at >= 0) this.rows.splice(at, 1)
+      if (kind !== 'REMOVE') this.rows.splice(index, 0, row as ShownRow)
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#events.return?.()
+  }
+}
+
+/** The service's schema over a rowcast; who is called reader sees no hidden comments. */
+export function schemaOver(feed: Rowcast<RowcastModels>, prisma: PrismaClient): GraphQLSchema {
+  const isReader = (context: object) => Reflect.get(context, 'viewer') === 'reader'
+  return buildServiceSchema({
+    ...{ catalog, prisma: prisma as never, feed: feed as never },
+    models: {
+      User: {},
+      Post: {},
+      Comment: {
+        rows: (context: object) => (isReader(context) ? { body: { not: 'hidden' } } : 'all'),
+      } as never,
+    },
+  })
+}
+
+export interface AskedList {
+  readonly model: 'post' | 'comment'
+  readonly args: string
+  /** Of lists alone. */
+  readonly every?: number
+  readonly fields: string
+}
+
+const WITH_COMMENTS = 'id title author { fullName } reviewer { fullName } comments { id body }'
+
+export const SHOWN_LISTS: Readonly<Record<string, AskedList>> = {
+  byNumber: {
+    model: 'post',
+    args: 'orderBy: [{ viewCount: DESC }, { id: ASC }], take: 3',
+    fields: WITH_COMMENTS,
+  },
+  throttled: { model: 'post', args: 'orderBy: [{ id: DESC }], take: 2', every: 60, fields: WITH_COMMENTS },
+  byRelation: {
+    model: 'post',
+    args: 'where: { author: { is: { isActive: { equals: true } } } }, orderBy: [{ id: ASC }], take: 3',
+    fields: WITH_COMMENTS,
+  },
+  ofItself: {
+    model: 'comment',
+    args: 'orderBy: [{ id: ASC }], take: 4',
+    fields: 'id body replies { id body } parent { body } post { title }',
+  },
+}
+
+export async function openShownList(
+  schema: GraphQLSchema,
+  viewer: string,
+  { model, args, every = 0, fields }: AskedList,
+): Promise<ShownListClient> {
+  const name = model === 'post' ? 'Post' : 'Comment'
+  const document =
+    parse(`subscription { list: ${model}List(${args}, every: ${every}) { cursor transaction { xid }
+    ... on ${name}ListSnapshot { rows { ${fields} } } ... on ${name}ListPatch { operations { kind index key { rowId } row { ${fields} } } } } }`)
+  const events = await subscribe({ schema, document, contextValue: { viewer } })
+  if (!(Symbol.asyncIterator in events)) throw new Error(JSON.stringify(events))
+  return new ShownListClient(events as AsyncIterableIterator<ExecutionResult>)
+}
+
+export async function queriedList(
+  schema: GraphQLSchema,
+  viewer: string,
+  { model, args, fields }: AskedList,
+): Promise<readonly ShownRow[]> {
+  const source = `{ rows: ${model}s(${args}) { ${fields} } }`
+  const { data, errors } = await graphql({ schema, source, contextValue: { viewer } })
+  expect(errors).toBeUndefined()
+  return data?.['rows'] as readonly ShownRow[]
+}
+
+/** One statement. */
+function statement(dice: Dice): string {
+  const [user, post, comment] = [dice.pick(USERS), 1 + dice.below(5), 1 + dice.below(9)]
+  const text = dice.pick(['a', 'b', 'c', 'hidden'])
+  const parent = dice.chance(0.4) ? String(1 + dice.below(9)) : 'NULL'
+  if (dice.chance(0.02)) return `TRUNCATE "Comment"`
+  return dice.pick([
+    `INSERT INTO "Post" (id, title, "authorId", "viewCount") VALUES (${post}, '${text}', '${user}', ${dice.below(4)}) ON CONFLICT DO NOTHING`,
+    `INSERT INTO "Comment" (id, "postId", "authorId", "parentId", body) SELECT ${comment}, p.id, '${user}', (SELECT id FROM "Comment" WHERE id = ${parent}), '${text}' FROM "Post" p WHERE p.id = ${post} ON CONFLICT DO NOTHING`,
+    `INSERT INTO "Comment" (id, "postId", body) SELECT ${comment}, p.id, '${text}' FROM "Post" p WHERE p.id = ${post} ON CONFLICT DO NOTHING`,
+    `UPDATE "Comment" SET body = '${text}' WHERE id = ${comment}`,
+    `UPDATE "Comment" SET "postId" = ${post} WHERE id % 3 = ${comment % 3} AND EXISTS (SELECT FROM "Post" WHERE id = ${post})`,
+    `UPDATE "Comment" SET "parentId" = ${parent} WHERE id = ${comment} AND EXISTS (SELECT FROM "Comment" WHERE id = ${parent})`,
+    `DELETE FROM "Comment" WHERE id = ${comment}`,
+    `UPDATE "Post" SET "viewCount" = ${dice.below(5)} WHERE id = ${post}`,
+    `UPDATE "Post" SET "authorId" = '${user}', "reviewerId" = ${dice.chance(0.5) ? `'${user}'` : 'NULL'} WHERE id = ${post}`,
+    `UPDATE users SET full_name = '${text}${dice.below(9)}' WHERE id = '${user}'`,
+    `UPDATE users SET is_active = ${dice.chance(0.6)} WHERE id = '${user}'`,
+    `DELETE FROM "Post" WHERE id = ${post}`,
+  ])
+}
+
+/** A played world. */
+interface ShownRelationsWorld {
+  readonly database: TestDatabase
+  readonly prisma: PrismaClient
+  /** Of the next list. */
+  readonly faceOf: (number: number) => Rowcast<RowcastModels>
+  readonly seed: number
+  readonly transactions: number
+}
+
+/** Plays it: after each transaction all lists come to what the queries give by then. @returns how many patches each has been given */
+export async function playShownRelations(world: ShownRelationsWorld): Promise<ReadonlyMap<string, number>> {
+  const { database, prisma, faceOf, seed, transactions } = world
+  for (const [index, id] of USERS.entries())
+    await database.query(
+      `INSERT INTO users (id, email, full_name) VALUES ('${id}', 'u${index}@x', 'u${index}')`,
+    )
+  const dice = new Dice(seed)
+  let number = 0
+  const opened = Object.entries(SHOWN_LISTS).flatMap(([name, list]) =>
+    ['editor', 'reader'].map(async (viewer) => {
+      const schema = schemaOver(faceOf(number++), prisma)
+      return {
+        name: `${name} of ${viewer}`,
+        list,
+        viewer,
+        schema,
+        client: await openShownList(schema, viewer, list),
+      }
+    }),
+  )
+  const all = await Promise.all(opened)
+  for (let count = 0; count < transactions; count += 1) {
+    const statements = Array.from({ length: 1 + dice.below(4) }, () => statement(dice))
+    await database.query(`BEGIN; ${statements.join('; ')}; COMMIT`)
+    await Promise.all(
+      all.map(async ({ schema, viewer, list, client }) => {
+        const wanted = await queriedList(schema, viewer, list)
+        await client.until(() => wanted)
+      }),
+    )
+  }
+  for (const { name, list, client } of all) {
+    checkPatches(name, list, client)
+    await client.end()
+  }
+  return new Map(all.map(({ name, client }) => [name, client.patches.length]))
+}
+
+/** In order; each row once in a patch, and each transaction in one, where it is known which they are. */
+function checkPatches(name: string, { every = 0 }: AskedList, { patches }: ShownListClient): void {
+  const xids = patches.flatMap(({ transaction }) => transaction?.xid ?? [])
+  if (every === 0) expect(new Set(xids).size, name).toBe(xids.length)
+  let last = 0n
+  for (const { cursor, operations = [] } of patches) {
+    const { commitLsn } = parseCursor(cursor).position
+    expect(commitLsn >= last, name).toBe(true)
+    last = commitLsn
+    const keys = operations.map(({ key }) => String(key.rowId))
+    expect(new Set(keys).size, name).toBe(keys.length)
+  }
+}
