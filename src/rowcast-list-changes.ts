@@ -1,9 +1,10 @@
 /** Beside the spine. The changes that a live list or totals depend on. */
 import type { BusSubscription, SubscriptionRequest } from './bus/bus.ts'
 import type { ChangeFilter } from './bus/filter/change-filter.ts'
+import { openAll } from './bus/merge-deliveries.ts'
 import type { FirstRowsHost } from './rowcast-first-rows.ts'
 import type { RelatedRowsHost } from './rowcast-related.ts'
-import type { FollowedChanges } from './sets/changes-of-models.ts'
+import type { FollowedModel } from './sets/changes-of-models.ts'
 import type { ShownRelation } from './sets/list-relations.ts'
 
 /** What is kept. */
@@ -16,45 +17,58 @@ interface FollowedRows {
   readonly decidedBy: Iterable<string> | null
 }
 
+/** One model's changes, and how they are subscribed to. */
+interface AskedModel extends Pick<FollowedModel, 'relations'> {
+  readonly request: SubscriptionRequest
+  readonly subscribe: (request: SubscriptionRequest) => BusSubscription
+}
+
 /** Opens all of them, or none. @throws what has befallen a model */
 export function openFollowed(
   { rowcast, related }: Pick<FirstRowsHost, 'rowcast'> & { readonly related: RelatedRowsHost },
   { model, filter, relations, decidedBy }: FollowedRows,
   after: string,
-): readonly FollowedChanges[] {
-  const opened: FollowedChanges[] = []
-  const open = (
-    subscribe: (request: SubscriptionRequest) => BusSubscription,
-    [name, own]: readonly [string, ChangeFilter | null],
-    shown: readonly ShownRelation[] = [],
-  ) => {
-    const subscription = subscribe({ model: name, filter: own, overflow: 'end', after })
-    opened.push({ subscription, relations: shown })
-  }
+): readonly FollowedModel[] {
+  const requestOf = (name: string, own: ChangeFilter | null): SubscriptionRequest => ({
+    ...{ model: name, filter: own, overflow: 'end', after },
+  })
   const subscribe = (request: SubscriptionRequest) => rowcast().subscribeDeliveries(request)
-  try {
-    if (decidedBy === null) open(subscribe, [model, filter])
-    else
-      for (const name of new Set([model, ...decidedBy])) {
-        // What has befallen one since the list was opened: nobody was there to be ended by it.
-        const fault = related.faultOf(name)
-        if (fault !== undefined) throw fault
-        open((request) => related.bus.subscribe(request), [name, null])
-      }
-    // Each model once, whatever relations lead to it: what is seen of it is the same for all of them.
-    for (const { related: to, filter: seen } of firstOfEach(relations))
-      open(
-        subscribe,
-        [to.model.name, seen],
-        relations.filter((each) => each.related.model.name === to.model.name),
-      )
-    return opened
-  } catch (error) {
-    for (const { subscription } of opened) void subscription.return()
-    throw error
+  const deciding = (name: string): AskedModel => {
+    // What has befallen one since the list was opened: nobody was there to be ended by it.
+    const fault = related.faultOf(name)
+    if (fault !== undefined) throw fault
+    return {
+      request: requestOf(name, null),
+      subscribe: (each) => related.bus.subscribe(each),
+      relations: [],
+    }
   }
+  const asked: AskedModel[] =
+    decidedBy === null
+      ? [{ request: requestOf(model, filter), subscribe, relations: [] }]
+      : [...new Set([model, ...decidedBy])].map(deciding)
+  for (const shown of byModel(relations)) {
+    // What is seen of a model is the same for all relations that lead to it.
+    const [{ filter: seen, related: to }] = shown
+    asked.push({ request: requestOf(to.model.name, seen), subscribe, relations: shown })
+  }
+  const opened = openAll(asked, (each) => each.subscribe(each.request))
+  return asked.map((each, at) => ({
+    subscription: opened[at] as BusSubscription,
+    relations: each.relations,
+  }))
 }
 
-function firstOfEach(relations: readonly ShownRelation[]): Iterable<ShownRelation> {
-  return new Map(relations.toReversed().map((each) => [each.related.model.name, each])).values()
+/** Each model once, with what leads to it. */
+function byModel(
+  relations: readonly ShownRelation[],
+): Iterable<readonly [ShownRelation, ...ShownRelation[]]> {
+  const found = new Map<string, [ShownRelation, ...ShownRelation[]]>()
+  for (const each of relations) {
+    const { name } = each.related.model
+    const others = found.get(name)
+    if (others === undefined) found.set(name, [each])
+    else others.push(each)
+  }
+  return found.values()
 }

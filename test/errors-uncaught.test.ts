@@ -31,10 +31,8 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
   'bus/stream-presence.ts': [1, 'it resolves a promise'],
   'bus/explain-delivery.ts': [1, 'no promise: push'],
   'wire/shared-listener.ts': [1, 'ends queues and waits, on signals of the application and the worker'],
-  'bus/merged-subscription.ts': [
-    2,
-    'ends a subscription, or notifies who reads it, which must not throw: neither rejects',
-  ],
+  'bus/merge-deliveries.ts': [1, 'ends a subscription of the bus, whose end never rejects'],
+  'bus/merged-subscription.ts': [1, 'notifies who reads it, which must not throw'],
   'bus/older-reader.ts': [2, 'catches, and ends the subscriber'],
   'bus/time-slices.ts': [4, 'the timers themselves: rowcast-parts.ts gives the bus guarded ones'],
   'observe/metrics.ts': [1, 'no promise: disable'],

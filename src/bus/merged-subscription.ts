@@ -287,20 +287,3 @@ export class MergedSubscription
     this.onReadable()
   }
 }
-
-/** Opens them all, or none. They begin at one position: nothing is published in between. */
-export function mergeDeliveries<Request>(
-  requests: readonly Request[],
-  subscribe: (request: Request) => BusSubscription,
-  after: string | undefined,
-  bounds?: PartBounds,
-): MergedSubscription {
-  const opened: BusSubscription[] = []
-  try {
-    for (const request of requests) opened.push(subscribe(request))
-  } catch (error) {
-    for (const each of opened) void each.return()
-    throw error
-  }
-  return new MergedSubscription(opened, after ?? null, bounds)
-}

@@ -8,7 +8,7 @@ import type { Lsn } from '../wire/lsn.ts'
 import type { IncludedRelation } from './included-relation.ts'
 
 /** Changes of one model. */
-export interface FollowedChanges {
+export interface FollowedModel {
   readonly subscription: BusSubscription
   /** What they are followed for: related rows of the rows that are kept; none where they are the rows' own, or decide about them. */
   readonly relations: readonly IncludedRelation[]
@@ -24,8 +24,8 @@ export interface TakenChange {
 
 /** Several subscriptions: taken from one after the other, or, where some are followed for related rows, in commit order. */
 export class ChangesOfModels {
-  readonly #subscribe: (after: string) => readonly FollowedChanges[]
-  #changes: readonly FollowedChanges[] = []
+  readonly #subscribe: (after: string) => readonly FollowedModel[]
+  #changes: readonly FollowedModel[] = []
   #merged: MergedSubscription | null = null
   #part: TransactionDeliveries | null = null
   /** Of the part, those that were taken. */
@@ -33,7 +33,7 @@ export class ChangesOfModels {
   /** Of the cursor that it was opened at first. */
   #origin: StreamOrigin | null = null
 
-  constructor(subscribe: (after: string) => readonly FollowedChanges[]) {
+  constructor(subscribe: (after: string) => readonly FollowedModel[]) {
     this.#subscribe = subscribe
   }
 

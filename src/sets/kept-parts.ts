@@ -2,7 +2,7 @@
 import type { Delivery } from '../bus/bus.ts'
 import type { TurnShare } from '../bus/turn-share.ts'
 import type { TransactionInfo } from '../changes/change.ts'
-import type { FollowedChanges } from './changes-of-models.ts'
+import type { FollowedModel } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
 import type { IncludedRelation } from './included-relation.ts'
 import type { StepEffect } from './ordered-window.ts'
@@ -51,7 +51,7 @@ export interface KeptSetParts<Loaded, Shown, Event> {
   /** See `Rowcast.changeCursor`. */
   readonly changeCursor: () => Promise<string>
   /** The changes that it depends on, after the cursor. */
-  readonly subscribe: (after: string) => readonly FollowedChanges[]
+  readonly subscribe: (after: string) => readonly FollowedModel[]
   /** Resolves once a transaction can be seen by queries, or nobody waits any more. @throws what keeps that from being known */
   readonly whenVisible: (xid: number) => Promise<void>
   readonly read: (signal: AbortSignal) => Promise<KeptRead<Loaded>>

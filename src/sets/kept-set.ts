@@ -38,8 +38,6 @@ export class KeptSet<Loaded, Shown, Event> {
   /** Of what is always read again: something came that stands behind the fence. */
   #isOutdated = false
   #isChanged = false
-  /** Whether it has heard of all changes since it was read last. */
-  #isFollowed = false
   #state: KeptState<Shown> | null = null
   /** What there is, where that has not been shown to all yet: as whoever came meanwhile was given it. */
   #latest: KeptState<Shown> | null = null
@@ -195,8 +193,8 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#budget.note(tookMs)
     if (this.isEnded) return
     this.#parts.weigh(bytes)
-    view.reset(loaded, this.#isFollowed)
-    this.#isFollowed = true
+    view.reset(loaded, this.#reached.isFollowed)
+    this.#reached.isFollowed = true
     this.#mustRead = false
     this.#isChanged = true
     this.#boundary = null
@@ -210,8 +208,7 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#fence = null
     this.#isOutdated = false
     this.#boundary = null
-    this.#reached.forgetTransaction()
-    this.#isFollowed = false
+    this.#reached.leaveOff()
     this.#mustRead = true
   }
 

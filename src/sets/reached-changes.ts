@@ -7,6 +7,8 @@ import type { ReachedPosition } from './visible-cursor.ts'
 export class ReachedChanges {
   #position: ReachedPosition | null = null
   #transaction: TransactionInfo | null = null
+  /** Whether nothing has come unheard since what is kept was read. */
+  isFollowed = false
 
   get position(): ReachedPosition | null {
     return this.#position
@@ -24,8 +26,9 @@ export class ReachedChanges {
     this.#transaction = transaction
   }
 
-  /** Others may have come since. */
-  forgetTransaction(): void {
+  /** Others have come that nobody heard of. */
+  leaveOff(): void {
     this.#transaction = null
+    this.isFollowed = false
   }
 }

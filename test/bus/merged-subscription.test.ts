@@ -7,11 +7,8 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { SubscriptionRequest } from '../../src/bus/bus.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
-import {
-  MergedSubscription,
-  mergeDeliveries,
-  type TransactionDeliveries,
-} from '../../src/bus/merged-subscription.ts'
+import { mergeDeliveries } from '../../src/bus/merge-deliveries.ts'
+import { MergedSubscription, type TransactionDeliveries } from '../../src/bus/merged-subscription.ts'
 import { serverStopping } from '../../src/bus/server-stopping.ts'
 import type { AnyChange, ChangeAction } from '../../src/changes/change.ts'
 import { isRowcastError, RowcastError } from '../../src/errors.ts'

@@ -19,6 +19,7 @@ const kept = ([id, version]: readonly [number, number]): WindowRow => ({
   key: { id },
   row: { id: String(id), version },
   bytes: 64,
+  revision: 0,
 })
 const shown = (rows: readonly WindowRow[]) => rows.map(({ row }) => row as unknown as Row)
 /** As the server writes them. */

@@ -54,9 +54,12 @@ function openAtStandby(unsureReads: number) {
     changeCursor: async () => formatCursor(PLAIN_ORIGIN, lsnOf(90), 0),
     subscribe: () => [
       {
-        pull: { take, isEnded: false, reader: null, bookmark: () => null, onReadable: () => undefined },
-        return: async () => ({ done: true, value: undefined }),
-      } as never,
+        subscription: {
+          pull: { take, isEnded: false, reader: null, bookmark: () => null, onReadable: () => undefined },
+          return: async () => ({ done: true, value: undefined }),
+        } as never,
+        relations: [],
+      },
     ],
     async read() {
       if (counters.reads > 50) throw new Error('It is read for ever.')

@@ -57,12 +57,15 @@ function open(
       }
       return [
         {
-          pull,
-          next: async () => {
-            throw firstEnd
-          },
-          return: async () => ({ done: true, value: undefined }),
-        } as never,
+          subscription: {
+            pull,
+            next: async () => {
+              throw firstEnd
+            },
+            return: async () => ({ done: true, value: undefined }),
+          } as never,
+          relations: [],
+        },
       ]
     },
     read: async () => ({

@@ -157,6 +157,14 @@ function statement(dice: Dice): string {
   ])
 }
 
+/** Writes what the reader may not see, and nothing else. @returns its transaction */
+async function writeHidden(database: TestDatabase, user: string): Promise<string> {
+  const [row] = await database.query(
+    `WITH written AS (UPDATE "Comment" SET "authorId" = '${user}' WHERE body = 'hidden') SELECT pg_current_xact_id()::text AS xid`,
+  )
+  return String(row?.['xid'])
+}
+
 /** A played world. */
 interface ShownRelationsWorld {
   readonly database: TestDatabase
@@ -167,7 +175,10 @@ interface ShownRelationsWorld {
   readonly transactions: number
 }
 
-/** Plays it: after each transaction all lists come to what the queries give by then. @returns how many patches each has been given */
+/**
+ * Plays it: after each transaction all lists come to what the queries give by then, and no patch is of one that the viewer may see nothing of.
+ * @returns how many patches each has been given
+ */
 export async function playShownRelations(world: ShownRelationsWorld): Promise<ReadonlyMap<string, number>> {
   const { database, prisma, faceOf, seed, transactions } = world
   for (const [index, id] of USERS.entries())
@@ -189,7 +200,9 @@ export async function playShownRelations(world: ShownRelationsWorld): Promise<Re
     }),
   )
   const all = await Promise.all(opened)
+  const hidden = new Set<string>()
   for (let count = 0; count < transactions; count += 1) {
+    if (dice.chance(0.3)) hidden.add(await writeHidden(database, dice.pick(USERS)))
     const statements = Array.from({ length: 1 + dice.below(4) }, () => statement(dice))
     await database.query(`BEGIN; ${statements.join('; ')}; COMMIT`)
     await Promise.all(
@@ -199,15 +212,20 @@ export async function playShownRelations(world: ShownRelationsWorld): Promise<Re
       }),
     )
   }
-  for (const { name, list, client } of all) {
-    checkPatches(name, list, client)
+  for (const { name, viewer, list, client } of all) {
+    const xids = checkPatches(name, list, client)
+    if (viewer === 'reader') expect(xids.filter((xid) => hidden.has(xid))).toEqual([])
     await client.end()
   }
   return new Map(all.map(({ name, client }) => [name, client.patches.length]))
 }
 
-/** In order; each row once in a patch, and each transaction in one, where it is known which they are. */
-function checkPatches(name: string, { every = 0 }: AskedList, { patches }: ShownListClient): void {
+/** In order; each row once in a patch, and each transaction in one, where it is known which they are. @returns these */
+function checkPatches(
+  name: string,
+  { every = 0 }: AskedList,
+  { patches }: ShownListClient,
+): readonly string[] {
   const xids = patches.flatMap(({ transaction }) => transaction?.xid ?? [])
   if (every === 0) expect(new Set(xids).size, name).toBe(xids.length)
   let last = 0n
@@ -218,4 +236,5 @@ function checkPatches(name: string, { every = 0 }: AskedList, { patches }: Shown
     const keys = operations.map(({ key }) => String(key.rowId))
     expect(new Set(keys).size, name).toBe(keys.length)
   }
+  return xids
 }
