@@ -15,7 +15,7 @@ function register(rowcast: ScaledRowcast['rowcast']): void {
 it.skipIf(NO_REDIS !== null)(
   'are what the query gives once a transaction has come',
   {
-    timeout: 180_000,
+    timeout: 300_000,
   },
   async () => {
     await using database = await openDatabase({ migrate: true })
