@@ -732,7 +732,8 @@ export const ERRORS = {
     isPublic: true,
   },
   GRAPHQL_BAD_ARGUMENT: {
-    means: 'An argument of the GraphQL operation has a value that cannot be meant, or it asks for something that cannot be kept right, such as a live list with related rows whose changes say nothing of its own.',
+    means:
+      'An argument of the GraphQL operation has a value that cannot be meant, or it asks for something that cannot be kept right, such as a live list with related rows whose changes say nothing of its own.',
     hint: 'Correct the argument; the schema describes each of them.',
     retry: 'never',
     isPublic: true,
