@@ -23,7 +23,7 @@ export interface Reach<Server> {
 /** What a client sees that has not gone beyond a limit. */
 export const NOTHING = 'nothing of the limit'
 /** How long a limit is waited for: what has to come may take its time on a busy machine, and what is not to come has had the time to. */
-export const PATIENCE_MS = { small: 25_000, large: 1_000 } as const
+export const PATIENCE_MS = { small: 25_000, large: 400 } as const
 
 /** What an answer says. */
 export function seenIn({ errors, closed }: Answer): string {
