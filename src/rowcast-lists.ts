@@ -1,5 +1,4 @@
 /** Beside the spine. Live lists and totals: what they are made of, and what the library's users get of them. */
-
 import { mapIterator } from './async-iteration.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import { asksRelatedRows } from './bus/filter/change-filter.ts'
@@ -269,8 +268,8 @@ class Lists {
   /** Prisma is asked for the rows, and counts marked ones of other models. @throws FIRST_ROWS_REFUSED */
   #checkUnmarked(name: string): void {
     if (this.#host.softDeleteOf(name) === undefined) return
-    const why = `A list or totals cannot ask for rows of ${name}, which is registered with softDelete.`
-    throw refused(why, 'Subscribe to the changes with `initial: true`, or name the field in the condition.')
+    const why = `A list or totals cannot ask for rows of ${name}, which has softDelete.`
+    throw refused(why, 'Subscribe with `initial: true`, or register it without and name the field.')
   }
 
   async #read<Loaded extends { readonly bytes: number }>(
