@@ -80,6 +80,7 @@ export type WalRecord =
 /** A logical slot. */
 export interface Slot {
   readonly name: string
+  readonly madeAtMs: number
   confirmedLsn: bigint
   /** What survives a crash of the server. */
   persistedLsn: bigint
@@ -215,6 +216,7 @@ export class Database {
   /** Makes the slot where the WAL ends. */
   createSlot(name: string): Slot {
     const slot: Slot = {
+      madeAtMs: performance.now(),
       ...{ name, confirmedLsn: this.#endLsn, persistedLsn: this.#endLsn, restartLsn: this.#endLsn },
       ...{ catalogXmin: this.#nextXid, activePid: null, syncedLsn: null },
     }
@@ -461,6 +463,11 @@ export class Database {
       this.#catalogs.some(({ atMs, made }) => made === model && atMs >= sinceMs) ||
       this.ledger.some((entry) => entry.model === model && !entry.isPublished && entry.atMs >= sinceMs)
     )
+  }
+
+  /** Whether a slot was made since a moment: what was written while there was none is in no stream. */
+  hasNewSlot(sinceMs: number): boolean {
+    return [...this.slots.values()].some(({ madeAtMs }) => madeAtMs >= sinceMs)
   }
 
   /** Whether a model's changes were not published at some time since a moment, though nothing may have been written meanwhile. */

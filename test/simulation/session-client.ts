@@ -173,7 +173,7 @@ export class SessionClient {
     const { branches, database } = this.#parts.site
     const sinceMs = begunAtMs - NOTICE_MS
     const isInStream = !database.hasGap(MODEL, sinceMs) && !database.wasUnpublished(MODEL, sinceMs)
-    return branches.length !== timelines || !isInStream
+    return branches.length !== timelines || !isInStream || database.hasNewSlot(begunAtMs)
   }
 
   /**
