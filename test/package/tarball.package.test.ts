@@ -47,7 +47,7 @@ it('holds the built package, its licence, words and dashboard, and nothing else'
     'dashboards/rowcast.json',
     'package.json',
   ])
-  expect(paths.filter((path) => /sample|\.map$|test|node_modules|generated\//.test(path))).toEqual([])
+  expect(paths.filter((path) => /sample|\.map$|\btest|node_modules|generated\//.test(path))).toEqual([])
   const isSource = (path: string) => /(?<!\.d)\.c?ts$/.test(path)
   expect(paths.filter((path) => isSource(path) && !path.startsWith('examples/'))).toEqual([])
   for (const entry of [
