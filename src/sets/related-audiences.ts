@@ -9,7 +9,7 @@ import type { SetWatcher } from './held-set.ts'
 import { LiveRows } from './live-rows.ts'
 import type { StreamTransaction } from './rows-at.ts'
 import type { HeldSets, SetGraph } from './set-graph.ts'
-import { type AskedWrites, audienceOf, type SettledWrite, SettledWrites } from './settled-writes.ts'
+import { type AskedWrites, audienceOf, type SettledWrite, settledWritesOf } from './settled-writes.ts'
 
 /** Somebody who has everything there is. */
 export interface AudienceMember {
@@ -22,14 +22,13 @@ export interface AudienceMember {
 
 /** The audiences of one bus. */
 export class RelatedAudiences {
-  readonly #writes = new SettledWrites()
   readonly #known = new Map<string, RelatedAudience>()
 
   /** Adds a member; what is returned takes it out again. */
   join(graph: SetGraph, asked: AskedWrites, member: AudienceMember): () => void {
     const key = audienceOf(asked)
     const known = key === null ? undefined : this.#known.get(key)
-    const audience = known?.asks(graph) === true ? known : new RelatedAudience(graph, asked, this.#writes)
+    const audience = known?.asks(graph) === true ? known : new RelatedAudience(graph, asked)
     if (key !== null) this.#known.set(key, audience)
     audience.add(member)
     return () => {
@@ -42,16 +41,14 @@ export class RelatedAudiences {
 class RelatedAudience implements SetWatcher {
   readonly #graph: SetGraph
   readonly #asked: AskedWrites
-  readonly #writes: SettledWrites
   readonly #held: HeldSets
   /** Null before the first transaction that finds the sets settled. */
   #live: LiveRows | null = null
   #members: Bucket<AudienceMember> | undefined
 
-  constructor(graph: SetGraph, asked: AskedWrites, writes: SettledWrites) {
+  constructor(graph: SetGraph, asked: AskedWrites) {
     this.#graph = graph
     this.#asked = asked
-    this.#writes = writes
     this.#held = graph.hold(conditionsOf(asked.filter))
     this.#held.watch({ watcher: this, filters: new Map([[asked.model, asked.filter]]) })
   }
@@ -82,6 +79,6 @@ class RelatedAudience implements SetWatcher {
     if (!this.#held.isSettled()) return null
     const { model, filter } = this.#asked
     this.#live ??= new LiveRows(model, filter, this.#held.get)
-    return this.#writes.of(transaction, this.#asked, this.#live)
+    return settledWritesOf(transaction, this.#asked, this.#live)
   }
 }

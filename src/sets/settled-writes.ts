@@ -22,26 +22,6 @@ const CHANGES_MAX = 100
 /** A write, and whether it is the last that comes of its transaction. */
 export type SettledWrite = WrittenEvent & { readonly isLast: boolean }
 
-/** Those of the transaction at hand. */
-export class SettledWrites {
-  /** By itself, and not by its number: behind a failover another one may have the same. */
-  #transaction: StreamTransaction | null = null
-  /** The same, with changes that are made once for all who get them: each holds the bytes of its rows. */
-  #shared: StreamTransaction | null = null
-
-  /** Null where they cannot be judged at once. */
-  of(
-    transaction: StreamTransaction,
-    { model, actions = [] }: AskedWrites,
-    live: LiveRows,
-  ): readonly SettledWrite[] | null {
-    const shared = transaction === this.#transaction ? this.#shared : null
-    this.#transaction = transaction
-    this.#shared = shared ?? sharedOf(transaction)
-    return judgedSafely(this.#shared, { model, actions }, live)
-  }
-}
-
 /** The transaction with changes that are made once, however many look at them; of a large one each makes its own. */
 export function sharedOf(transaction: StreamTransaction): StreamTransaction {
   const byModel = new Map<string, readonly AnyChange[]>()
@@ -66,9 +46,10 @@ export function audienceOf({ model, filter, actions = [] }: AskedWrites): string
   return filter.key === null ? null : JSON.stringify([model.name, actions, filter.key])
 }
 
-function judgedSafely(
+/** Those of a transaction; null where they cannot be judged at once. */
+export function settledWritesOf(
   transaction: StreamTransaction,
-  { model, actions }: Pick<AskedWrites, 'model' | 'actions'>,
+  { model, actions }: AskedWrites,
   live: LiveRows,
 ): readonly SettledWrite[] | null {
   if ((transaction.countOf?.(model.name) ?? Infinity) > CHANGES_MAX) return null

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { LiveRows } from '../../src/sets/live-rows.ts'
 import type { StreamTransaction } from '../../src/sets/rows-at.ts'
-import { SettledWrites } from '../../src/sets/settled-writes.ts'
+import { settledWritesOf, sharedOf } from '../../src/sets/settled-writes.ts'
 
 const MODEL = { name: 'Post' } as never
 const ASKED = { model: MODEL, filter: { key: 'a' } as never }
@@ -28,19 +28,17 @@ function createLive() {
 }
 
 it('judges another transaction that has the number of one before it, behind a failover, again', () => {
-  const settled = new SettledWrites()
   const live = createLive()
   const of = (transaction: StreamTransaction) =>
-    settled.of(transaction, ASKED, live as unknown as LiveRows)?.map(({ change }) => change.new)
+    settledWritesOf(transaction, ASKED, live as unknown as LiveRows)?.map(({ change }) => change.new)
   expect(of(transactionOf(7, { id: 1 }))).toEqual([{ id: 1 }])
   expect(of(transactionOf(7, { id: 2 }))).toEqual([{ id: 2 }])
 })
 
 it('makes a change once for all audiences: what waits for them holds its rows once', () => {
-  const settled = new SettledWrites()
   const live = createLive() as unknown as LiveRows
-  const transaction = transactionOf(7, { id: 1 })
-  const given = [1, 2, 3].map(() => settled.of(transaction, ASKED, live)?.[0]?.change)
+  const transaction = sharedOf(transactionOf(7, { id: 1 }))
+  const given = [1, 2, 3].map(() => settledWritesOf(transaction, ASKED, live)?.[0]?.change)
   expect(given[0]).toBeDefined()
   expect(given.every((change) => change === given[0])).toBe(true)
 })
