@@ -4,10 +4,9 @@
  */
 
 import type { OlderLog, OlderReader } from '../bus/bus.ts'
-import { endOfPart } from '../bus/older-reader.ts'
 import { cannotResume } from '../bus/resync-required.ts'
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
-import { modelAt } from '../changes/change-views.ts'
+import { endOfPart, hasChangeOf } from '../changes/change-views.ts'
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../errors.ts'
 import { parseBarrier } from '../source/published/barrier-message.ts'
@@ -205,12 +204,6 @@ export class BrokerArchive implements OlderLog {
 function isSameHistory(a: Epoch | null, b: Epoch): boolean {
   if (a === null || a.id === b.id) return a !== null
   return b.kind === 'refilled' && a.systemId === b.systemId && a.timeline === b.timeline
-}
-
-function hasChangeOf({ changes }: TransactionPart, model: string): boolean {
-  for (let offset = 0; offset < changes.length; offset += 1)
-    if (modelAt(changes, offset) === model) return true
-  return false
 }
 
 const UNREADABLE = 'an entry of the broker cannot be read'

@@ -1,11 +1,12 @@
 /**
  * Stage 6, bus. Subscriptions whose cursors lie outside the log of this process: older than it, and then the broker's
  * stream is read until the log goes on from there; or ahead of it, and then they wait. The stream is read once for all
- * who are behind: a walk begins with the hindmost of a model and takes along whoever is further on.
+ * who are behind: a walk begins with the hindmost of a model and takes along whoever is further on. Whoever wants all there is has a
+ * walk of its own until something is found: what lies between a cursor and that beginning may be missing.
  */
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
-import { indexAt, modelAt } from '../changes/change-views.ts'
-import { comparePositions, INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { endOfPart, hasChangeOf, indexAt, modelAt } from '../changes/change-views.ts'
+import { compareAfter, comparePositions, laterOf } from '../changes/cursor.ts'
 import { isRowcastError } from '../errors.ts'
 import { toLsn } from '../wire/lsn.ts'
 import type { OlderLog } from './bus.ts'
@@ -33,12 +34,6 @@ interface Member {
   readonly at: OlderPosition
 }
 
-/** Where a reader stands that has read the part. */
-export function endOfPart({ transaction, changes, isFinal }: TransactionPart): ChangePosition {
-  const index = isFinal || changes.length === 0 ? INDEX_AFTER_ALL : indexAt(changes, changes.length - 1)
-  return { commitLsn: transaction.commitLsn, index }
-}
-
 /** All who read what is older than one log. */
 export class OlderReaders {
   readonly #options: OlderReadersOptions
@@ -46,8 +41,9 @@ export class OlderReaders {
   /** Those whose positions others have, and this process is still to read. */
   readonly #arriving = new Set<Member>()
   #isLooking = false
-  /** Models of which a walk is under way. */
+  /** Models of which a walk is under way, and those of which the beginning is sought. */
   readonly #walking = new Set<string>()
+  readonly #seeking = new Set<string>()
   #isClosed = false
 
   constructor(options: OlderReadersOptions) {
@@ -56,7 +52,7 @@ export class OlderReaders {
 
   /** The subscriber goes on after the position; null: with the oldest there is. */
   add(subscriber: Subscriber, after: ChangePosition | null): void {
-    const at: OlderPosition = { after, isHungry: false }
+    const at: OlderPosition = { after, isHungry: false, seeksBeginning: after === null }
     subscriber.phase = { kind: 'older', at }
     subscriber.queue.isBehind = true
     const member = { subscriber, at }
@@ -75,7 +71,7 @@ export class OlderReaders {
     if (member === undefined || member.at.isHungry || this.#isClosed) return
     member.at.isHungry = true
     if (this.#isAhead(member)) this.#awaitHere(member)
-    else this.#startWalk(subscriber.model)
+    else this.#startWalk(member)
   }
 
   /** The log is gone. */
@@ -131,36 +127,49 @@ export class OlderReaders {
     this.#options.onReachedLog(subscriber, after)
   }
 
-  #startWalk(model: string): void {
-    if (this.#walking.has(model)) return
-    this.#walking.add(model)
-    this.#walkWhileHungry(model).catch((thrown: unknown) => {
-      const error = asError(thrown)
-      this.#walking.delete(model)
-      for (const { subscriber } of this.#hungry(model)) subscriber.endUnread(error)
-    })
+  #startWalk({ subscriber: { model }, at: { seeksBeginning } }: Member): void {
+    const walking = seeksBeginning ? this.#seeking : this.#walking
+    if (walking.has(model)) return
+    walking.add(model)
+    this.#walkWhileHungry(model, seeksBeginning)
+      .catch((thrown: unknown) => {
+        for (const { subscriber } of this.#hungry(model, seeksBeginning))
+          subscriber.endUnread(asError(thrown))
+      })
+      .finally(() => {
+        walking.delete(model)
+        this.#goOn(model)
+      })
   }
 
-  async #walkWhileHungry(model: string): Promise<void> {
+  async #walkWhileHungry(model: string, seeksBeginning: boolean): Promise<void> {
     // After whoever else is about to come.
     await this.#turn()
-    while (this.#hungry(model).length > 0 && !this.#isClosed) {
+    while (this.#hungry(model, seeksBeginning).length > 0 && !this.#isClosed) {
       this.#options.pressure.relieve()
-      const readable = this.#hungry(model).filter((member) => this.#mayRead(member))
+      const readable = this.#hungry(model, seeksBeginning).filter((member) => this.#mayRead(member))
       const [first] = readable.sort((a, b) => compareAfter(a.at.after, b.at.after))
       if (first === undefined) await this.#moment()
-      else await this.#walk(model, first.at.after)
-    }
-    this.#walking.delete(model)
-    // What is older may be newer, too: who has read on beyond this process's log goes on there once it has come as far.
-    for (const member of this.#members.values()) {
-      if (member.subscriber.model === model && this.#isAhead(member)) this.#awaitHere(member)
+      else await this.#walk(model, first.at)
     }
   }
 
-  #hungry(model: string): Member[] {
+  /** What is older may be newer, too: who has read on beyond this process's log goes on there once it has come as far. */
+  #goOn(model: string): void {
+    for (const member of this.#members.values()) {
+      if (member.subscriber.model !== model) continue
+      if (this.#isAhead(member)) this.#awaitHere(member)
+      else if (member.at.isHungry && !this.#isClosed) this.#startWalk(member)
+    }
+  }
+
+  #hungry(model: string, seeksBeginning: boolean): Member[] {
     return [...this.#members.values()].filter(
-      (member) => member.subscriber.model === model && member.at.isHungry && !this.#isAhead(member),
+      (member) =>
+        member.subscriber.model === model &&
+        member.at.seeksBeginning === seeksBeginning &&
+        member.at.isHungry &&
+        !this.#isAhead(member),
     )
   }
 
@@ -171,10 +180,13 @@ export class OlderReaders {
   }
 
   /** Reads on from the position as long as one of those who are there, or further on, may be given what is read. */
-  async #walk(model: string, from: ChangePosition | null): Promise<void> {
+  async #walk(model: string, { after: from, seeksBeginning }: OlderPosition): Promise<void> {
     const { older, known } = this.#options
     let position = from
-    const here = (): Member[] => this.#hungry(model).filter(({ at }) => compareAfter(at.after, position) >= 0)
+    const here = (): Member[] =>
+      this.#hungry(model, seeksBeginning).filter(
+        ({ at }) => seeksBeginning || compareAfter(at.after, position) >= 0,
+      )
     try {
       const reader = older.read(model, from)
       for (;;) {
@@ -185,8 +197,9 @@ export class OlderReaders {
         for (const part of parts) {
           if (this.#isClosed) return
           await this.#offer(part, here())
-          // Who has rested within the part, or has come meanwhile, is not here any more: it goes on where it is.
+          // Who has rested within it, or has come meanwhile, is not here any more: it goes on where it is.
           position = endOfPart(part)
+          if (seeksBeginning && hasChangeOf(part, model)) return
         }
         this.#options.pressure.relieve()
         if (this.#isClosed || !here().some((member) => this.#mayRead(member))) return
@@ -200,7 +213,15 @@ export class OlderReaders {
       for (const { subscriber, at } of here()) {
         if (!isTooOld || compareAfter(at.after, position) <= 0) subscriber.endUnread(error)
       }
+    } finally {
+      if (seeksBeginning) this.#findBeginning(model)
     }
+  }
+
+  /** Whoever was given something goes on as those with cursors do. */
+  #findBeginning(model: string): void {
+    for (const { subscriber, at } of this.#members.values())
+      if (subscriber.model === model && at.after !== null) at.seeksBeginning = false
   }
 
   #arrive(members: readonly Member[], position: ChangePosition): void {
@@ -245,7 +266,8 @@ export class OlderReaders {
       const { subscriber, at } = member
       if (this.#members.get(subscriber) !== member) continue
       if (isFinal) subscriber.releaseBefore(toLsn(commitLsn + 1n))
-      if (compareAfter(at.after, end) < 0) at.after = end
+      // Who has had nothing of its model is not to go on from here: a gap before the beginning is none.
+      if (at.after !== null) at.after = laterOf(at.after, end)
     }
   }
 
@@ -272,10 +294,4 @@ export class OlderReaders {
   #moment(): Promise<void> {
     return new Promise((resolve) => this.#options.timers.later(resolve))
   }
-}
-
-/** Null stands before all positions. */
-function compareAfter(a: ChangePosition | null, b: ChangePosition | null): number {
-  if (a === null || b === null) return Number(a !== null) - Number(b !== null)
-  return comparePositions(a, b)
 }

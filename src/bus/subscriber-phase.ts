@@ -22,6 +22,8 @@ export interface OlderPosition {
   /** Everything up to here has been offered to it; null: nothing has, and it wants all there is. */
   after: ChangePosition | null
   isHungry: boolean
+  /** It wants all there is, and nothing of its model has been found yet: nobody knows what lay before. */
+  seeksBeginning: boolean
 }
 
 /** Where a subscription gets its changes from now. */

@@ -2,7 +2,8 @@
  * Stage 4, changes. What a list says of a change without making it: model, index, bytes. A row's object costs far more
  * than these numbers, and most readers of a log pass most changes by.
  */
-import type { ChangeList } from './change.ts'
+import type { ChangeList, ChangePosition, TransactionPart } from './change.ts'
+import { INDEX_AFTER_ALL } from './cursor.ts'
 
 /** Prisma model of the change at the offset. */
 export function modelAt(changes: ChangeList, offset: number): string {
@@ -29,4 +30,17 @@ export function offsetAfter(changes: ChangeList, index: number): number {
     else high = middle
   }
   return low
+}
+
+/** Whether the part has a change of the model. */
+export function hasChangeOf({ changes }: TransactionPart, model: string): boolean {
+  for (let offset = 0; offset < changes.length; offset += 1)
+    if (modelAt(changes, offset) === model) return true
+  return false
+}
+
+/** Where a reader stands that has read the part. */
+export function endOfPart({ transaction, changes, isFinal }: TransactionPart): ChangePosition {
+  const index = isFinal || changes.length === 0 ? INDEX_AFTER_ALL : indexAt(changes, changes.length - 1)
+  return { commitLsn: transaction.commitLsn, index }
 }

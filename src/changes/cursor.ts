@@ -87,6 +87,12 @@ export function comparePositions(a: ChangePosition, b: ChangePosition): number {
   return a.index - b.index
 }
 
+/** Null stands before all positions. */
+export function compareAfter(a: ChangePosition | null, b: ChangePosition | null): number {
+  if (a === null || b === null) return Number(a !== null) - Number(b !== null)
+  return comparePositions(a, b)
+}
+
 /** The one of two positions that stands behind the other. */
 export function laterOf(a: ChangePosition, b: ChangePosition): ChangePosition {
   return comparePositions(a, b) < 0 ? b : a

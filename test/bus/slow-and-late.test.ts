@@ -4,13 +4,13 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { BusSubscription, Delivery, OlderLog } from '../../src/bus/bus.ts'
+import { AFTER_EARLIEST, type BusSubscription, type Delivery, type OlderLog } from '../../src/bus/bus.ts'
 import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { FALSE, TRUE } from '../../src/bus/filter/outcome.ts'
 import { Account, SLOT_BYTES } from '../../src/bus/holdings.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
-import { endOfPart } from '../../src/bus/older-reader.ts'
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../../src/changes/change.ts'
+import { endOfPart } from '../../src/changes/change-views.ts'
 import { comparePositions } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -54,7 +54,7 @@ type Step =
       readonly kind: 'subscribe'
       readonly model: number
       readonly actions: number
-      readonly from: number | null
+      readonly from: number | null | 'earliest'
       readonly way: Way
     }
   | { readonly kind: 'take'; readonly who: number; readonly count: number }
@@ -77,7 +77,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant('subscribe' as const),
       model: fc.nat(2),
       actions: fc.nat(7),
-      from: fc.option(fc.nat(60)),
+      from: fc.option(fc.nat(72)).map((at) => (at !== null && at > 60 ? ('earliest' as const) : at)),
       way: fc.record({
         isConflating: fc.boolean(),
         isFiltering: fc.boolean(),
@@ -119,8 +119,8 @@ type Bounds = typeof bounds extends fc.Arbitrary<infer Value> ? Value : never
 interface Client {
   readonly subscription: BusSubscription
   readonly isWanted: (change: AnyChange) => boolean
-  /** Changes published before it began, among all. */
-  readonly begins: number
+  /** Changes published before it began, among all; null: whatever is kept no more. */
+  readonly begins: number | null
   readonly isConflating: boolean
   readonly got: Delivery[]
   readonly abort: AbortController
@@ -148,16 +148,19 @@ class Stream implements OlderLog {
       return last !== undefined && (after === null || comparePositions(positionOf(last), after) > 0)
     })
     if (next < 0) next = this.parts.length
+    let hasBegun = after !== null
     let position = after ?? { commitLsn: toLsn(0n), index: 0 }
     return {
       next: async () => {
         await Promise.resolve()
         for (let turns = 0; turns < this.#turns; turns += 1) await turn()
+        if (!hasBegun) next = this.#beginning()
         if (next < this.parts.length - (this.kept ?? this.parts.length)) {
           throw new RowcastError('RESYNC_REQUIRED', 'It is gone.', { details: { reason: 'it is gone' } })
         }
         const parts = this.parts.slice(next, next + this.#count)
         next += parts.length
+        hasBegun ||= parts.length > 0
         const last = parts.at(-1)
         if (last !== undefined) position = endOfPart(last)
         return parts
@@ -166,6 +169,13 @@ class Stream implements OlderLog {
         return position
       },
     }
+  }
+
+  /** All that is kept begins with a whole transaction. */
+  #beginning(): number {
+    let next = Math.max(0, this.parts.length - (this.kept ?? this.parts.length))
+    while (next > 0 && next < this.parts.length && this.parts[next - 1]?.isFinal === false) next += 1
+    return next
   }
 }
 
@@ -253,15 +263,17 @@ class World {
     this.checkBounds()
   }
 
-  subscribe(model: number, actionBits: number, from: number | null, way: Way = PLAIN): void {
+  subscribe(model: number, actionBits: number, from: number | null | 'earliest', way: Way = PLAIN): void {
     const name = MODELS[model] ?? 'User'
     const actions = ACTIONS.filter((_, bit) => (actionBits & (1 << bit)) !== 0)
     const isWanted = (change: AnyChange): boolean =>
       change.model === name &&
       (actions.length === 0 || actions.includes(change.action)) &&
       !(way.isFiltering && (change.index % 3 === 0 || change.action === 'DELETE'))
-    const at = from === null || this.published.length === 0 ? null : from % this.published.length
-    const after = at === null ? undefined : this.published[at]?.cursor
+    const isEarliest = from === 'earliest'
+    const at =
+      from === null || isEarliest || this.published.length === 0 ? null : from % this.published.length
+    const after = isEarliest ? AFTER_EARLIEST : at === null ? undefined : this.published[at]?.cursor
     const abort = new AbortController()
     const subscription = this.bus.subscribe({
       ...{ model: name, actions, after },
@@ -274,7 +286,7 @@ class World {
       subscription,
       isWanted,
       isConflating: way.isConflating,
-      begins: at === null ? this.#arrived : at + 1,
+      begins: isEarliest ? null : at === null ? this.#arrived : at + 1,
       got: [],
       abort,
     }
@@ -312,8 +324,14 @@ class World {
     }
   }
 
-  expected({ begins, isWanted }: Client): AnyChange[] {
-    return this.published.slice(begins).filter(isWanted)
+  expected({ begins, isWanted, got }: Client): AnyChange[] {
+    return this.published.slice(begins ?? this.#beginningOf(got)).filter(isWanted)
+  }
+
+  /** Of whoever wants all there is, what it was given first; nobody says where that has to be, but what came last is kept. */
+  #beginningOf([first]: readonly Delivery[]): number {
+    if (first === undefined) return this.published.length - (this.stream.parts.at(-1)?.changes.length ?? 0)
+    return this.published.findIndex(({ cursor }) => cursor === first.change.cursor)
   }
 
   checkPrefix(client: Client): void {
@@ -352,8 +370,7 @@ class World {
 
   /** Takes until all is there or it has ended; the error it ended with, if any. */
   async finish(client: Client): Promise<unknown> {
-    const expected = this.expected(client)
-    for (let idle = 0; !this.isComplete(client, expected) && idle < 300; ) {
+    for (let idle = 0; !this.isComplete(client, this.expected(client)) && idle < 300; ) {
       const before = client.got.length
       // Others of the same account make room for it.
       for (const each of this.clients) this.take(each, 100)
@@ -462,7 +479,7 @@ const rows = (models: string): Step => ({
   rows: [...models].map((model) => [Number(model), 0] as const),
   cut: 0,
 })
-const subscribes = (model: number, from: number | null, way: Partial<Way>): Step => ({
+const subscribes = (model: number, from: number | null | 'earliest', way: Partial<Way>): Step => ({
   ...{ kind: 'subscribe', model, actions: 0, from },
   way: { ...PLAIN, ...way },
 })
@@ -489,6 +506,15 @@ const FOUND: [Bounds, Step[]][] = [
   [
     { ...TIGHT, lookMs: 5 },
     [subscribes(0, null, { isFiltering: true }), { kind: 'publish', rows: INSERTS_AND_DELETE, cut: 0 }],
+  ],
+  // It comes with a cursor from before all that is kept, while another wants all there is, and was given that, as if it had missed nothing.
+  [
+    { ...TIGHT, olderKept: 2 },
+    [
+      ...['0', '0', '0', '0', '0'].map(rows),
+      subscribes(0, 'earliest', { isEager: true }),
+      subscribes(0, 0, { isEager: true }),
+    ],
   ],
 ]
 
