@@ -7,7 +7,7 @@ import type { OlderLog, OlderReader } from '../bus/bus.ts'
 import { cannotResume } from '../bus/resync-required.ts'
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { endOfPart, hasChangeOf } from '../changes/change-views.ts'
-import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { compareAfter, INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { isRowcastError, type RowcastError } from '../errors.ts'
 import { parseBarrier } from '../source/published/barrier-message.ts'
 import { ANSWER_TIMEOUT_MS } from '../wire/driver-target.ts'
@@ -85,13 +85,12 @@ export class BrokerArchive implements OlderLog {
     return this.#reached.hasReached(position.commitLsn)
   }
 
-  read(model: string, after: ChangePosition | null): OlderReader {
+  read(model: string, after: ChangePosition | null, beginning: ChangePosition | null = null): OlderReader {
     const { relations, store, epochNow } = this.#options
     let epoch = epochNow()
     let parts: TransactionPart[] = []
     let fault: RowcastError | null = null
-    const known = this.#gapEnds.get(model)
-    const start = after ?? (known !== undefined && known.epochId === epoch?.id ? known.end : null)
+    const start = after ?? this.#beginningOf(model, epoch, beginning)
     let position = start ?? { commitLsn: LSN_ZERO, index: 0 }
     let from = start === null ? null : entryIdOf(start)
     /** Whether nothing may be missing before the next entry. */
@@ -171,6 +170,13 @@ export class BrokerArchive implements OlderLog {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#connection.close()
+  }
+
+  /** Where all that is retained of the model begins: behind the last gap, here or in the gateway's own history; null: with the oldest. */
+  #beginningOf(model: string, epoch: Epoch | null, beginning: ChangePosition | null): ChangePosition | null {
+    const gap = this.#gapEnds.get(model)
+    const met = gap !== undefined && gap.epochId === epoch?.id ? gap.end : null
+    return compareAfter(met, beginning) < 0 ? beginning : met
   }
 
   #askWhatFollows(epoch: Epoch | null, model: string, position: ChangePosition): Promise<Following> {

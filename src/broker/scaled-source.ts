@@ -97,8 +97,8 @@ export class BrokerArchiveSlot {
     return this.#present.hasReached(position)
   }
 
-  read(model: string, after: Parameters<BrokerArchive['read']>[1]): ReturnType<BrokerArchive['read']> {
-    return this.#present.read(model, after)
+  read(...asked: Parameters<BrokerArchive['read']>): ReturnType<BrokerArchive['read']> {
+    return this.#present.read(...asked)
   }
 
   get #present(): BrokerArchive {

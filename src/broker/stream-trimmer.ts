@@ -39,7 +39,9 @@ export class StreamTrimmer {
     const usage = await log.measureEntries(stream)
     if (usage <= this.#bytesMax) return byAge
     const length = await log.countEntries(stream)
-    return [...byAge, { kind: 'shorten', stream, count: Math.floor((length * this.#bytesMax) / usage) }]
+    // The newest stays, however large: an empty stream says nothing of what it had.
+    const count = Math.max(1, Math.floor((length * this.#bytesMax) / usage))
+    return [...byAge, { kind: 'shorten', stream, count }]
   }
 
   /** The newest entry that is older than the window; null: none is. */

@@ -1,6 +1,7 @@
 /** Stage 6, bus. How far those are who read the log, for the source, while a transaction is coming that is larger than what the log keeps. */
+import { endBefore } from '../changes/cursor.ts'
 import type { AwaitedReaders, ReadLag, ReadShare } from '../source/session/reader-wait.ts'
-import { endBefore, type History } from './history.ts'
+import type { History } from './history.ts'
 import { shareBetween } from './oldest-read.ts'
 import type { Readers } from './readers.ts'
 import type { RetainedLogOptions } from './retained-log.ts'

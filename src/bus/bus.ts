@@ -124,8 +124,11 @@ export interface OlderLog {
    * Waits a moment before it says no.
    */
   hasReached(position: ChangePosition): Promise<boolean>
-  /** Reads one model's changes after the position; null from the oldest that is there. */
-  read(model: string, after: ChangePosition | null): OlderReader
+  /**
+   * Reads one model's changes after the position; null from the oldest that is there, or from where all that is retained begins as far as
+   * this process knows: that position may be older than what is kept.
+   */
+  read(model: string, after: ChangePosition | null, beginning?: ChangePosition | null): OlderReader
 }
 
 /** One reader of it. */

@@ -8,6 +8,7 @@ import { indexAt, offsetAfter } from '../changes/change-views.ts'
 import {
   type Cursor,
   comparePositions,
+  endBefore,
   formatCursor,
   INDEX_AFTER_ALL,
   isSameOrigin,
@@ -274,11 +275,6 @@ export class History {
 export function failWithoutHistory(): never {
   const reason = 'no stream has begun yet'
   throw new RowcastError('RESYNC_REQUIRED', 'No stream has begun yet.', { details: { reason } })
-}
-
-/** The end of all that committed before `lsn`. */
-export function endBefore(lsn: Lsn): ChangePosition {
-  return { commitLsn: toLsn(lsn - 1n), index: INDEX_AFTER_ALL }
 }
 
 function originOf({ systemId, timeline }: StreamStart): StreamOrigin {

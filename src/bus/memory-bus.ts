@@ -3,7 +3,7 @@
  * change's model and fills their queues. A subscription whose queue has no room is read to from the log.
  */
 import type { AnyChange, ChangePosition, TransactionPart } from '../changes/change.ts'
-import { type Cursor, parseCursor } from '../changes/cursor.ts'
+import { type Cursor, endBefore, parseCursor } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
 import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../logger.ts'
@@ -23,7 +23,7 @@ import {
 import type { BusObservers } from './bus-observer.ts'
 import { callAll } from './call-all.ts'
 import { Endings } from './endings.ts'
-import { endBefore, failWithoutHistory, History } from './history.ts'
+import { failWithoutHistory, History } from './history.ts'
 import { Holdings } from './holdings.ts'
 import { LiveSubscribers } from './live-subscribers.ts'
 import { type MemoryBusOptions, resolveBounds } from './memory-bus-options.ts'
@@ -261,7 +261,7 @@ class MemoryBus implements InProcessBus, QueueHost {
     subscriber.skipTo = null
     subscriber.began = cursor?.position ?? known.log.floor
     if (fault !== null) subscriber.queue.end(fault)
-    else this.#readers?.begin(subscriber, cursor?.position ?? known.beginningOf(subscriber.model, isShared))
+    else this.#readers?.begin(subscriber, cursor?.position ?? null)
   }
 
   /** Its queue has everything up to the position and no room: what follows waits in the log. */

@@ -182,13 +182,14 @@ export class OlderReaders {
   /** Reads on from the position as long as one of those who are there, or further on, may be given what is read. */
   async #walk(model: string, { after: from, seeksBeginning }: OlderPosition): Promise<void> {
     const { older, known } = this.#options
-    let position = from
+    const beginning = seeksBeginning ? known.beginningOf(model, true) : null
+    let position = from ?? beginning
     const here = (): Member[] =>
       this.#hungry(model, seeksBeginning).filter(
         ({ at }) => seeksBeginning || compareAfter(at.after, position) >= 0,
       )
     try {
-      const reader = older.read(model, from)
+      const reader = older.read(model, from, beginning)
       for (;;) {
         if (position !== null && comparePositions(position, known.log.floorOf(model)) >= 0) {
           return this.#arrive(here(), position)

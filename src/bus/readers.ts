@@ -4,7 +4,7 @@
  */
 
 import type { ChangePosition } from '../changes/change.ts'
-import { comparePositions } from '../changes/cursor.ts'
+import { compareAfter, comparePositions, INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import type { ReadShare } from '../source/session/reader-wait.ts'
 import type { OlderLog } from './bus.ts'
 import type { History } from './history.ts'
@@ -58,7 +58,7 @@ export class Readers {
   /** The subscriber reads what follows the position; null: all there is. */
   begin(subscriber: Subscriber, after: ChangePosition | null): void {
     if (after !== null) this.#goOn(subscriber, after)
-    else if (this.#older === null) this.#log.add(subscriber, this.#known.log.floor)
+    else if (this.#older === null) this.#beginWhole(subscriber)
     else this.#older.add(subscriber, null)
     if (subscriber.queue.isAwaited) this.wake(subscriber)
   }
@@ -99,6 +99,17 @@ export class Readers {
     this.#log.close()
     this.#older?.close()
     this.#starved.clear()
+  }
+
+  /** All there is begins behind a gap, and with a whole transaction: what is left of one whose beginning was trimmed is passed over. */
+  #beginWhole(subscriber: Subscriber): void {
+    const { log } = this.#known
+    const { commitLsn, index } = log.floor
+    const rest = index < INDEX_AFTER_ALL ? { commitLsn, index: INDEX_AFTER_ALL } : null
+    const gap = this.#known.beginningOf(subscriber.model)
+    const after = compareAfter(gap, rest) < 0 ? rest : gap
+    if (after === null) this.#log.add(subscriber, log.floor)
+    else this.#goOn(subscriber, after)
   }
 
   #goOn(subscriber: Subscriber, after: ChangePosition): void {

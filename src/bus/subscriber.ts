@@ -1,7 +1,7 @@
 /** Stage 6, bus. One subscription's side of the bus: what it wants, what it has seen, what it holds back. */
 
 import type { AnyChange, ChangeAction, ChangePosition } from '../changes/change.ts'
-import { comparePositions } from '../changes/cursor.ts'
+import { comparePositions, positionBefore } from '../changes/cursor.ts'
 import type { RowcastError } from '../errors.ts'
 import type { Guard } from '../guard.ts'
 import type { Lsn } from '../wire/lsn.ts'
@@ -130,7 +130,7 @@ export class Subscriber {
 
   /** Leaves the change, and what follows it, to be read from the log. */
   putOff({ change }: Offer): void {
-    if (this.#concerns(change)) this.#onBehind(this, positionBefore(change))
+    if (this.#concerns(change)) this.#onBehind(this, positionBefore(positionOf(change)))
   }
 
   /** Takes the next change of its model, if it wants it. */
@@ -173,7 +173,7 @@ export class Subscriber {
   spill(): ChangePosition | null {
     const first = this.queue.spill() ?? this.#held?.change ?? null
     this.#held = null
-    return first === null ? null : positionBefore(first)
+    return first === null ? null : positionBefore(positionOf(first))
   }
 
   /** Enqueues what is held; false where there was no room, and the subscriber has fallen behind. */
@@ -185,7 +185,7 @@ export class Subscriber {
     if (this.queue.isEnded) return true
     held.isLastOfTransaction = isLastOfTransaction
     if (this.#enqueue(held)) return true
-    this.#onBehind(this, positionBefore(held.change))
+    this.#onBehind(this, positionBefore(positionOf(held.change)))
     return false
   }
 
@@ -263,9 +263,4 @@ const WHOLE = { transition: null, hidesOld: false, hidesNew: false } as const
 /** Where the change stands. */
 export function positionOf({ transaction, index }: AnyChange): ChangePosition {
   return { commitLsn: transaction.commitLsn, index }
-}
-
-/** A position that stands before the change, and after the one before it in its transaction. */
-function positionBefore({ transaction, index }: AnyChange): ChangePosition {
-  return { commitLsn: transaction.commitLsn, index: index - 1 }
 }

@@ -26,6 +26,16 @@ export interface Cursor {
 /** Index that stands after every change of a transaction; the ones above it are positions between two commits. */
 export const INDEX_AFTER_ALL = 0x80000000
 
+/** The end of all that committed before `lsn`. */
+export function endBefore(lsn: Lsn): ChangePosition {
+  return { commitLsn: toLsn(lsn - 1n), index: INDEX_AFTER_ALL }
+}
+
+/** A position that stands before the one of a change, and after all that came before that: no index is below 0, and Redis takes no such id. */
+export function positionBefore({ commitLsn, index }: ChangePosition): ChangePosition {
+  return index > 0 ? { commitLsn, index: index - 1 } : endBefore(commitLsn)
+}
+
 /** The next position after all changes of the position's transaction, and before the next commit. */
 export function nextPlace({ commitLsn, index }: ChangePosition): ChangePosition {
   return { commitLsn, index: Math.max(index + 1, INDEX_AFTER_ALL) }

@@ -5,10 +5,10 @@
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { endBefore, History } from '../../src/bus/history.ts'
+import { History } from '../../src/bus/history.ts'
 import { RetainedLog } from '../../src/bus/retained-log.ts'
 import type { ChangePosition } from '../../src/changes/change.ts'
-import { comparePositions, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
+import { comparePositions, endBefore, INDEX_AFTER_ALL } from '../../src/changes/cursor.ts'
 import { barrierSql, parseBarrier } from '../../src/source/published/barrier-message.ts'
 import {
   describeLastChanges,

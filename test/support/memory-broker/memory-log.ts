@@ -62,6 +62,7 @@ export class MemoryLog implements EntryLog {
 
   readEntries(stream: string, { after, from, count }: EntryRange): Promise<readonly RawEntry[]> {
     return this.#ask(() => {
+      checkIds(after, from)
       const isWanted = ({ id }: RawEntry) =>
         (after === undefined || compareEntryIds(id, after) > 0) &&
         (from === undefined || compareEntryIds(id, from) >= 0)
@@ -71,7 +72,10 @@ export class MemoryLog implements EntryLog {
 
   readBackwards(stream: string, before: EntryId | null, count: number): Promise<readonly RawEntry[]> {
     const isWanted = ({ id }: RawEntry) => before === null || compareEntryIds(id, before) < 0
-    return this.#ask(() => this.#entriesOf(stream).filter(isWanted).toReversed().slice(0, count))
+    return this.#ask(() => {
+      checkIds(before)
+      return this.#entriesOf(stream).filter(isWanted).toReversed().slice(0, count)
+    })
   }
 
   follow(position: FollowPosition, count: number, waitMs: number): Promise<FollowedEntries> {
@@ -82,6 +86,7 @@ export class MemoryLog implements EntryLog {
       return { entries: news.slice(0, count), mark: mark ?? null }
     }
     return this.#ask(async () => {
+      checkIds(after, afterMark)
       for (let isOver = waitMs === 0; ; ) {
         const found = look()
         if (isOver || found.entries.length > 0 || found.mark !== null || !this.#isOpen) return found
@@ -222,3 +227,9 @@ export class MemoryLog implements EntryLog {
 
 const lost = () => new RowcastError('BROKER_LOST', 'The connection to the broker is gone.')
 const streamLost = () => new RowcastError('BROKER_STREAM_LOST', 'The stream is no longer in the broker.')
+
+/** As Redis does, which has no ids below 0. @throws BROKER_REFUSED */
+function checkIds(...ids: readonly (EntryId | null | undefined)[]): void {
+  if (ids.some((id) => id != null && (id.lsn < 0n || id.sequence < 0)))
+    throw new RowcastError('BROKER_REFUSED', 'Invalid stream ID specified as stream command argument')
+}
