@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { createClient } from 'graphql-ws'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
-import { subscribeResumable } from '../../src/client/resumable-subscription.ts'
 import { createSseClient } from '../../src/client/sse-client.ts'
 import { findFreePort } from '../../src/embedded/free-port.ts'
 import { buildRowcast, TABLES, watchOf } from '../scenarios/scenario.ts'
@@ -14,6 +13,7 @@ import { openDatabase } from '../support/database.ts'
 import { hasHaproxy, openHaproxy } from '../support/haproxy.ts'
 import { openHttp2 } from '../support/http2.ts'
 import { openService } from '../support/live-service.ts'
+import { awaitSeen, fewestSeen, openStayingReader, startTagWriter } from '../support/staying-readers.ts'
 
 const read = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
 const WAIT = { timeout: 40_000 }
@@ -38,13 +38,6 @@ function serviceConfig(port: number, ports: readonly number[]): string {
     .replace(/^ {4}/gm, '')
     .replace('bind :80', `bind 127.0.0.1:${port}`)
     .replace(/(?:^ +server .*\n)+/m, servers.join(''))
-}
-
-const QUERY =
-  'subscription ($after: Cursor) { tagChanged(after: $after, action: INSERT) { cursor new { name } } }'
-
-interface TagChanged {
-  readonly tagChanged: { readonly cursor: string; readonly new: { readonly name: string } }
 }
 
 describe.skipIf(!hasHaproxy())('behind HAProxy', () => {
@@ -111,59 +104,58 @@ describe.skipIf(!hasHaproxy())('behind HAProxy', () => {
     }
     const after = await running[0]?.service.rowcast.changeCursor()
     const url = `127.0.0.1:${port}/graphql`
-    const openReader = (transport: 'webSocket' | 'eventStream') => {
-      const retry = { retryWait: () => new Promise<void>((resolve) => setTimeout(resolve, 20)) }
-      const webSocket = () =>
-        createClient({
-          ...{ url: `ws://${url}`, webSocketImpl: WebSocket, shouldRetry: () => true, ...retry },
-          retryAttempts: Number.POSITIVE_INFINITY,
-        })
-      const client = transport === 'webSocket' ? webSocket() : createSseClient({ url: `http://${url}` })
-      const seen: string[] = []
-      const changes = subscribeResumable<TagChanged>(client, { query: QUERY }, { after })
-      const reading = (async () => {
-        for await (const { tagChanged } of changes) seen.push(tagChanged.new.name)
-      })()
-      reading.catch(() => undefined)
-      ends.push(() => {
-        void changes.return()
-        return client.dispose()
+    const retryWait = () => new Promise<void>((resolve) => setTimeout(resolve, 20))
+    const openSocket = () =>
+      createClient({
+        ...{ url: `ws://${url}`, webSocketImpl: WebSocket, shouldRetry: () => true, retryWait },
+        retryAttempts: Number.POSITIVE_INFINITY,
       })
-      return { seen, reading }
+    const readers = [
+      openStayingReader('a WebSocket', openSocket(), after),
+      openStayingReader('another WebSocket', openSocket(), after),
+      openStayingReader('an event stream', createSseClient({ url: `http://${url}` }), after),
+    ]
+    const writer = startTagWriter(database, 5)
+    ends.push(...readers.map((reader) => reader.close), writer.stop)
+    const states = () => running.map(({ service }) => service.rowcast.status().state)
+    const awaitCount = (isEnough: (fewest: number) => boolean) =>
+      awaitSeen(readers, writer, isEnough, () => `the services are ${states().join(' and ')}`)
+    const awaitMore = () => {
+      const target = fewestSeen(readers) + 20
+      return awaitCount((fewest) => fewest > target)
     }
-    const readers = [openReader('webSocket'), openReader('webSocket'), openReader('eventStream')]
-    const seenCount = () => Math.min(...readers.map(({ seen }) => seen.length))
-    let written = 0
-    let isWriting = true
-    const writing = (async () => {
-      while (isWriting) {
-        await database.query('INSERT INTO "Tag" (name) VALUES ($1)', [String(written)])
-        written += 1
-        await new Promise((resolve) => setTimeout(resolve, 5))
-      }
-    })()
-    ends.push(() => {
-      isWriting = false
-      return writing
-    })
     for (let restart = 0; restart < 2; restart += 1) {
-      const target = seenCount() + 20
-      await expect.poll(seenCount, WAIT).toBeGreaterThan(target)
-      const findActive = () =>
-        running.findIndex((each) => each.service.rowcast.status().state === 'streaming')
+      await awaitMore()
+      const findActive = () => states().indexOf('streaming')
       await expect.poll(findActive, WAIT).not.toBe(-1)
       const active = findActive()
       await running[active]?.[Symbol.asyncDispose]()
       running[active] = await open(active)
     }
-    const target = seenCount() + 20
-    await expect.poll(seenCount, WAIT).toBeGreaterThan(target)
-    isWriting = false
-    await writing
-    await expect.poll(seenCount, WAIT).toBe(written)
+    await awaitMore()
+    await writer.stop()
+    const { written } = writer
+    await awaitCount((fewest) => fewest === written)
     const ledger = Array.from({ length: written }, (_, index) => String(index))
     for (const { seen } of readers) expect(seen).toEqual(ledger)
   }, 120_000)
+
+  // Checks follow one another after 100 ms, and an answer takes more.
+  it('a service that is slow to answer is not taken for one that is gone', async () => {
+    const nobody = new Int32Array(new SharedArrayBuffer(4))
+    let checks = 0
+    const health = () => {
+      checks += 1
+      Atomics.wait(nobody, 0, 0, 250)
+      return { isReady: true }
+    }
+    const { url } = await startServer({ trustedProxyCount: 1, health })
+    const port = await findFreePort()
+    await using _proxy = await openHaproxy(port, serviceConfig(port, [Number(new URL(url).port)]))
+    await expect.poll(() => checks, WAIT).toBeGreaterThan(3)
+    const { status } = await fetch(`http://127.0.0.1:${port}/health/live`)
+    expect(status).toBe(200)
+  }, 60_000)
 
   it('a WebSocket over HTTP/2 has each event at once', async () => {
     const { url, source } = await startServer({ trustedProxyCount: 1 })

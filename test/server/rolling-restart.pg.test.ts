@@ -2,11 +2,11 @@
 import { createClient } from 'graphql-ws'
 import { describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
-import { subscribeResumable } from '../../src/client/resumable-subscription.ts'
 import { resumingConnectionParams } from '../../src/client/resuming-connection-params.ts'
 import { openDatabase } from '../support/database.ts'
 import { openService } from '../support/live-service.ts'
 import { subscribeSse } from '../support/sse-client.ts'
+import { awaitSeen, fewestSeen, openStayingReader, startTagWriter } from '../support/staying-readers.ts'
 import { openTcpProxy } from '../support/tcp-proxy.ts'
 import { createWsClient } from '../support/ws-client.ts'
 
@@ -123,7 +123,7 @@ it('a rolling restart behind a proxy: every change once, in order, to clients th
   await using proxy = await openTcpProxy(portOf(running))
   await running.service.rowcast.ready()
   const after = await running.service.rowcast.changeCursor()
-  const clients = [0, 1, 2].map((index) => {
+  const readers = [0, 1, 2].map((index) => {
     const client = createClient({
       url: `ws://127.0.0.1:${proxy.port}/graphql`,
       webSocketImpl: WebSocket,
@@ -133,27 +133,15 @@ it('a rolling restart behind a proxy: every change once, in order, to clients th
       ...(index === 0 ? { connectionParams: resumingConnectionParams() } : {}),
       retryWait: () => new Promise((resolve) => setTimeout(resolve, 20)),
     })
-    const seen: string[] = []
-    const changes = subscribeResumable<TagChanged>(client, { query: QUERY }, { after })
-    const reading = (async () => {
-      for await (const { tagChanged } of changes) seen.push(tagChanged.new.name)
-    })()
-    return { client, seen, changes, reading }
+    return openStayingReader(`client ${index}`, client, after)
   })
-  const seenCount = () => Math.min(...clients.map(({ seen }) => seen.length))
-
-  let written = 0
-  let isWriting = true
-  const writing = (async () => {
-    while (isWriting) {
-      await database.query('INSERT INTO "Tag" (name) VALUES ($1)', [String(written)])
-      written += 1
-      await new Promise((resolve) => setTimeout(resolve, 2))
-    }
-  })()
+  const writer = startTagWriter(database, 2)
+  const awaitMore = () => {
+    const target = fewestSeen(readers) + 50
+    return awaitSeen(readers, writer, (fewest) => fewest > target)
+  }
   for (let restart = 0; restart < 3; restart += 1) {
-    const target = seenCount() + 50
-    await expect.poll(seenCount, { timeout: NET_MS }).toBeGreaterThan(target)
+    await awaitMore()
     // The next one waits for the slot, and takes new clients before the old one ends.
     const next = await openService(database)
     await expect.poll(() => next.service.rowcast.status().state, { timeout: NET_MS }).toBe('standby')
@@ -161,18 +149,14 @@ it('a rolling restart behind a proxy: every change once, in order, to clients th
     await running[Symbol.asyncDispose]()
     running = next
   }
-  const target = seenCount() + 50
-  await expect.poll(seenCount, { timeout: NET_MS }).toBeGreaterThan(target)
-  isWriting = false
-  await writing
-  await expect.poll(seenCount, { timeout: NET_MS }).toBe(written)
+  await awaitMore()
+  await writer.stop()
+  const { written } = writer
+  await awaitSeen(readers, writer, (fewest) => fewest === written)
   const ledger = Array.from({ length: written }, (_, index) => String(index))
-  for (const { seen } of clients) expect(seen).toEqual(ledger)
+  for (const { seen } of readers) expect(seen).toEqual(ledger)
   // Three restarts and three clients, each of which came back.
   expect(proxy.accepted).toBeGreaterThanOrEqual(12)
-  for (const { client, changes } of clients) {
-    void changes.return()
-    await client.dispose()
-  }
+  for (const reader of readers) await reader.close()
   await running[Symbol.asyncDispose]()
 })
