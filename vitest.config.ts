@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { defineConfig } from 'vitest/config'
+import { PATIENCE_MS } from './test/support/patience-ms.ts'
 import { listPureTests, listSharingPgTests } from './test/support/pure-tests.ts'
 import { WORKERS } from './test/support/workers.ts'
 
@@ -43,7 +44,7 @@ export default defineConfig({
     reporters: resultsFile === undefined ? ['default'] : ['default', ['json', { outputFile: resultsFile }]],
     // vi.waitUntil and vi.waitFor wait as long.
     setupFiles: ['test/support/patience.ts'],
-    expect: { poll: { timeout: 25_000 } },
+    expect: { poll: { timeout: PATIENCE_MS } },
     projects: [
       {
         extends: true,

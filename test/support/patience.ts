@@ -1,11 +1,9 @@
 /**
- * How long tests wait for what is to happen: as long as a busy machine may take. `vi.waitUntil` and `vi.waitFor` have a second of their
- * own by default, which is a measure of the machine and no bound of ours. `expect.poll` gets the same in vitest.config.ts.
+ * `vi.waitUntil` and `vi.waitFor` have a second of their own by default, which is a measure of the machine and no bound of ours.
+ * `expect.poll` gets the same in vitest.config.ts.
  */
 import { vi } from 'vitest'
-
-/** A net, not a measure, in milliseconds. */
-const PATIENCE_MS = 25_000
+import { PATIENCE_MS } from './patience-ms.ts'
 
 type WaitOptions = Parameters<typeof vi.waitUntil>[1]
 

@@ -1,6 +1,7 @@
 /** What a subscription received, to be awaited one by one with a bound, never by sleeping. */
 import type { DocumentNode, FormattedExecutionResult, GraphQLFormattedError } from 'graphql'
 import { print } from 'graphql'
+import { PATIENCE_MS } from './patience-ms.ts'
 
 /** A document: text, or a typed one as GraphQL Code Generator makes them. */
 export type SubscriptionDocument<Data, Variables> =
@@ -67,7 +68,7 @@ export function createResultQueue<Data>(): ResultQueue<Data> & ResultSink<Data> 
       check()
     })
   const queue: ResultQueue<Data> & ResultSink<Data> = {
-    next: (timeoutMs = 10_000) =>
+    next: (timeoutMs = PATIENCE_MS) =>
       waitFor('result', timeoutMs, () => {
         const result = results[first]
         if (result !== undefined) {
@@ -88,7 +89,7 @@ export function createResultQueue<Data>(): ResultQueue<Data> & ResultSink<Data> 
       }
       return data
     },
-    ended: (timeoutMs = 10_000) => waitFor('end', timeoutMs, () => streamEnd ?? undefined),
+    ended: (timeoutMs = PATIENCE_MS) => waitFor('end', timeoutMs, () => streamEnd ?? undefined),
     get length() {
       return results.length - first
     },
