@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { defineConfig } from 'vitest/config'
 import { PATIENCE_MS } from './test/support/patience-ms.ts'
-import { listPureTests, listSharingPgTests } from './test/support/pure-tests.ts'
+import { listPureTests, listSharingPgTests, listSharingTests } from './test/support/pure-tests.ts'
 import { WORKERS } from './test/support/workers.ts'
 
 /** Tests with programs of others that `npm install` does not bring: test/peers/package.json has them. */
@@ -16,13 +16,14 @@ const PEERS = [
   'test/servers/*.test.ts',
 ]
 
-/** What `together` has of `unit`, and `pg-together` of `pg`: nothing, unless all tests run; `--project unit` finds every unit test. */
+/** What `together` and `unit-together` have of `unit`, and `pg-together` of `pg`: nothing, unless all tests run; `--project unit` finds every unit test. */
 const isTogether = process.env['ROWCAST_TEST_TOGETHER'] === '1'
 const TOGETHER = isTogether ? listPureTests(import.meta.dirname) : []
+const UNIT_TOGETHER = isTogether ? listSharingTests(import.meta.dirname) : []
 const PG_TOGETHER = isTogether ? listSharingPgTests(import.meta.dirname) : []
 
 /** A process takes the next file only where that one may share it too: they come first, without others between them. */
-const AFTER_TOGETHER = { groupOrder: 2 }
+const AFTER_TOGETHER = { groupOrder: 3 }
 
 const WITH_POSTGRES = {
   globalSetup: ['test/support/shared-postgres.ts'],
@@ -52,7 +53,13 @@ export default defineConfig({
           name: 'unit',
           sequence: AFTER_TOGETHER,
           include: ['test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/**/*.{pg,package}.test.ts', ...PEERS, ...TOGETHER],
+          exclude: [
+            '**/node_modules/**',
+            'test/**/*.{pg,package}.test.ts',
+            ...PEERS,
+            ...TOGETHER,
+            ...UNIT_TOGETHER,
+          ],
           // A net, not a measure: two busy cores take their time.
           testTimeout: 60_000,
         },
@@ -62,6 +69,17 @@ export default defineConfig({
         test: {
           name: 'together',
           include: [...TOGETHER],
+          exclude: ['**/node_modules/**', ...PEERS],
+          isolate: false,
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'unit-together',
+          sequence: { groupOrder: 2 },
+          include: [...UNIT_TOGETHER],
           exclude: ['**/node_modules/**', ...PEERS],
           isolate: false,
           testTimeout: 60_000,
