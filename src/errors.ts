@@ -1093,7 +1093,7 @@ export const ERRORS = {
   },
   LIST_TOO_COSTLY: {
     means:
-      'A live list, or totals, would cost too much: the database is slow to read it, or too many different ones are open.',
+      'A live list, or totals, would cost too much: the database is slow to read it, its rows have too many related ones, or too many different ones are open.',
     hint: 'Make an index for `where` and `orderBy`, order by fields whose order rowcast knows (docs/live-lists.md), or ask with a longer `every`.',
     retry: 'backoff',
     isPublic: true,

@@ -20,6 +20,8 @@ export interface FollowedModels<Types extends ModelTypeMap> {
    * @throws CATALOG_UNKNOWN_MODEL, CATALOG_REGISTERED_TOO_LATE
    */
   follow(joinTable: `_${string}`): this
+  /** Whether changes of a model, or of a join table, come, be it live or followed. */
+  isPublished(name: string): boolean
   /**
    * Sessions that are rows, for `createServer({ sessions })`: a client whose row is deleted, or is no longer what `of` describes, is
    * disconnected before anything that committed later is delivered. Follows the model. Before `start()`.

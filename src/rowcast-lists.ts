@@ -3,7 +3,7 @@ import { mapIterator } from './async-iteration.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import { asksRelatedRows } from './bus/filter/change-filter.ts'
 import { TurnShare } from './bus/turn-share.ts'
-import type { FieldSpec, ModelCatalog, ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
+import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
 import { primaryKeyOf } from './catalog/row-key.ts'
 import { canonicalText } from './catalog/values/canonical-text.ts'
@@ -11,9 +11,15 @@ import type { AnyRow } from './changes/change.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
 import { checkHasRows, type FirstRowsHost, libraryConditions, refused } from './rowcast-first-rows.ts'
-import { openFollowed } from './rowcast-list-changes.ts'
+import { checkReadRelations, openFollowed, relatedReading } from './rowcast-list-changes.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
 import { givenList, givenTotals } from './rowcast-lists-events.ts'
+import {
+  type LibraryListOptions,
+  type LibraryOptions,
+  type LibraryTotalsOptions,
+  totalsFields,
+} from './rowcast-lists-options.ts'
 import { followedModels, parseLibraryFilter, type RelatedRowsHost } from './rowcast-related.ts'
 import { type FenceReads, type FindMany, type RowsAtFence, readForRows } from './sets/fence.ts'
 import { costOfIncluded } from './sets/included-relation.ts'
@@ -32,10 +38,10 @@ import { listOperations } from './sets/list-operations.ts'
 import { ListView, type LoadedList, type ShownList } from './sets/list-view.ts'
 import { OrderedWindow } from './sets/ordered-window.ts'
 import { PageReads } from './sets/page-reads.ts'
+import { readRelated } from './sets/read-related.ts'
 import { readWindow } from './sets/read-window.ts'
-import { orderText, parseOrderBy, rowOrderOf, sortableField } from './sets/row-order.ts'
+import { orderText, parseOrderBy, rowOrderOf } from './sets/row-order.ts'
 import type { KeyedRow } from './sets/set-step.ts'
-import { hasExtremes, isSummed } from './sets/total-fields.ts'
 import {
   type LoadedTotals,
   loadedTotals,
@@ -54,6 +60,8 @@ export interface ListsHost
   > {
   readonly related: RelatedRowsHost
   readonly guard: Guard
+  /** The PostgreSQL schema of tables that name none. */
+  readonly schema: string
   /** @throws CATALOG_MODEL_NOT_REGISTERED, CATALOG_UNKNOWN_MODEL, and what says that the process serves no changes */
   checkLive(model: string): ModelSpec
 }
@@ -101,38 +109,12 @@ export function createLists<Types extends ModelTypeMap, Metadata>(
   }
 }
 
-interface LibraryOptions {
-  readonly where?: unknown
-  readonly every?: number | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-interface LibraryListOptions extends LibraryOptions {
-  readonly orderBy?: unknown
-  readonly take?: number | undefined
-  readonly totalCount?: boolean | undefined
-}
-
-/** Names of fields. */
-type LibraryTotalsOptions = LibraryOptions &
-  Partial<Record<'sum' | 'min' | 'max', readonly string[] | undefined>>
-
-function totalsFields(model: ModelSpec, catalog: ModelCatalog, options: LibraryTotalsOptions) {
-  const named = (part: 'sum' | 'min' | 'max') =>
-    (options[part] ?? []).map((name, index): FieldSpec => {
-      const field = sortableField(model, catalog, `${part}[${index}]`, name)
-      if (part === 'sum' ? isSummed(field) : hasExtremes(field)) return field
-      throw part === 'sum'
-        ? badFilter(`sum[${index}]`, 'it is no number.', 'Name fields of numbers.')
-        : badFilter(`${part}[${index}]`, `PostgreSQL has no ${part} of its type.`, 'Name another field.')
-    })
-  return { sum: named('sum'), min: named('min'), max: named('max') }
-}
-
 type KeptParts<Loaded, Shown, Event> = Pick<
   KeptSetParts<Loaded, Shown, Event>,
   'view' | 'snapshotOf' | 'patchOf'
 > & { readonly load: (where: object, reads: SnapshotReads) => Promise<Loaded> }
+
+type ShownRelations = Pick<KeptListRequest, 'relations' | 'asked'>
 
 interface SnapshotReads extends FenceReads {
   readonly findMany: FindMany
@@ -161,17 +143,21 @@ class Lists {
   subscribeList(request: KeptListRequest): KeptSubscription<KeptListEvent> {
     const { catalog } = this.#host
     const model = this.#host.checkLive(request.model)
-    const { take = TAKE_DEFAULT, isCounted, relations = [] } = request
+    const { take = TAKE_DEFAULT, isCounted, relations = [], asked = [] } = request
     if (!Number.isInteger(take) || take < 1 || take > TAKE_MAX)
       throw badFilter('take', 'it is no number of rows.', `Give a whole number from 1 to ${TAKE_MAX}.`)
     const order = rowOrderOf(model, catalog, request.order)
     const margin = Math.max(MARGIN_MIN, Math.ceil(take / 4))
     const keyed = (row: AnyRow): KeyedRow => ({ row, key: primaryKeyOf(model, row) })
-    const seen = relations.map((each) => [each.name, each.seen])
+    const reading = relatedReading(this.#host)
+    const seen = [...relations, ...asked].map((each) => [each.name, each.seen])
     const kind = ['list', take, isCounted, orderText(order), seen]
     return this.#join(model, request, kind, () => {
       const idOf = (key: AnyRow) => rowIdOf(model, key)
-      const window = new OrderedWindow({ take, margin, order, idOf, bytesOf, relations })
+      const shown = [...relations, ...asked.map(({ first }) => first)]
+      const readsRelated = asked.length > 0
+      const options = { take, margin, order, idOf, bytesOf, relations: shown, readsRelated }
+      const window = new OrderedWindow(options)
       const bounds = { rowsMax: window.readCount, bytesMax: this.#sets.ownBytesMax, bytesOf }
       return {
         view: new ListView(window),
@@ -183,10 +169,11 @@ class Lists {
           const event: KeptListEvent = { ...state, kind: 'patch', shown: { totalCount }, operations }
           return { event, bytes: operations.reduce((sum, { row }) => sum + row.bytes, 0) }
         },
-        async load(where, { findMany, summarize }): Promise<LoadedList> {
+        async load(where, { findMany, summarize, of }): Promise<LoadedList> {
           const { rows, bytes } = await readWindow(findMany, { where, orderBy: order.orderBy }, bounds)
           const totalCount = isCounted ? Number(await summarize('count', { where })) : null
-          return { rows: rows.map(keyed), totalCount, bytes }
+          const related = await readRelated(rows, asked, { ...reading, of, bounds })
+          return { rows: rows.map(keyed), totalCount, related, bytes: bytes + (related?.bytes ?? 0) }
         },
       }
     })
@@ -213,19 +200,20 @@ class Lists {
 
   #join<Loaded extends { readonly bytes: number }, Shown, Event>(
     model: ModelSpec,
-    request: KeptRequest & Pick<KeptListRequest, 'relations'>,
+    request: KeptRequest & ShownRelations,
     kind: readonly unknown[],
     partsOf: () => KeptParts<Loaded, Shown, Event>,
   ): KeptSubscription<Event> {
-    const { every = 0, filter, conditions, signal, account, relations = [] } = request
+    const { every = 0, filter, conditions, signal, account, relations = [], asked = [] } = request
     if (!Number.isInteger(every) || every < 0 || every > EVERY_MAX_MS)
       throw badFilter('every', 'it is no time.', `Give whole milliseconds, 0 to ${EVERY_MAX_MS}.`)
     for (const each of [model, ...relations.map(({ related }) => related.model)])
       checkHasRows(this.#host, this.#host.checkLive(each.name))
     const visible = filter?.visible == null ? null : [...filter.visible.fields].sort()
-    const isKnown = relations.every(({ seen }) => seen !== null)
+    const isKnown = [...relations, ...asked].every(({ seen }) => seen !== null)
     const key = isKnown ? canonicalText([model.name, every, conditions, visible, kind]) : null
-    const filterCost = (filter?.cost ?? 0) + costOfIncluded(relations)
+    const filterCost =
+      (filter?.cost ?? 0) + costOfIncluded([...relations, ...asked.map(({ first }) => first)])
     const opener = { account: account ?? null, filterCost }
     const subscription = this.#sets.join(key, opener, (home) => {
       const { load, ...parts } = partsOf()
@@ -243,17 +231,16 @@ class Lists {
     return subscription
   }
 
-  #sharedParts(
-    model: ModelSpec,
-    { filter, relations = [] }: KeptRequest & Pick<KeptListRequest, 'relations'>,
-  ) {
+  #sharedParts(model: ModelSpec, { filter, relations = [], asked = [] }: KeptRequest & ShownRelations) {
     const { rowcast } = this.#host
     const isAskedAgain = asksRelatedRows(filter)
     const models = isAskedAgain ? followedModels(this.#host.related, model, { filter }) : []
     for (const name of models) this.#checkUnmarked(name)
-    const followed = { model: model.name, filter, relations, decidedBy: isAskedAgain ? models : null }
+    checkReadRelations(this.#host.related, asked)
+    const followed = { model: model.name, filter, relations, asked, decidedBy: isAskedAgain ? models : null }
     return {
       isAskedAgain,
+      isAnonymous: isAskedAgain || asked.some(({ where }) => where !== null),
       changeCursor: () => rowcast().changeCursor(),
       subscribe: (after: string) => openFollowed(this.#host, followed, after),
       whenVisible: (xid: number) => rowcast().whenVisible(xid),
@@ -287,8 +274,8 @@ class Lists {
       await this.#turns.wait()
       checkRoom()
       begunAtMs = performance.now()
-      return readForRows(this.#client, model, this.#host.answerTimeoutMs, async (findMany, { summarize }) => {
-        loaded = await load(where, { findMany, summarize })
+      return readForRows(this.#client, model, this.#host.answerTimeoutMs, async (findMany, reads) => {
+        loaded = await load(where, { findMany, ...reads })
         return []
       })
     }

@@ -55,7 +55,10 @@ export type ChangeFace<Types extends ModelTypeMap, Metadata> = Pick<
 type FaceParts<Types extends ModelTypeMap> = Pick<
   RowcastParts<Types>,
   'catalog' | 'models' | 'scaling' | 'bus' | 'held' | 'hub' | 'presence' | 'visibility' | 'guard'
-> & { readonly options: Pick<RowcastParts<Types>['options'], 'prisma' | 'overflow' | 'answerTimeoutMs'> }
+> & {
+  readonly options: Pick<RowcastParts<Types>['options'], 'prisma' | 'overflow' | 'answerTimeoutMs'>
+  readonly names: Pick<RowcastParts<Types>['names'], 'schema'>
+}
 
 /** What reads, as far as it is asked. */
 type FaceReader = Pick<RowcastReader, 'faults' | 'hasOldImages'> & {
@@ -90,6 +93,7 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     },
     ...createLists<Types, Metadata>({
       ...{ ...host, guard: parts.guard, related: relatedHost, rowcast: () => face },
+      schema: parts.names.schema,
       checkLive: (model) => servedModel(parts, model),
     }),
     transactions: (of, options = {}) =>

@@ -68,6 +68,7 @@ export function createRowcast<Types extends ModelTypeMap, Metadata = Transaction
       return models.names as readonly ModelNameOf<Types>[]
     },
     isRegistered: (model) => models.has(model),
+    isPublished: (name) => models.isPublished(name),
     status() {
       const { reader: source } = reader
       return rowcastStatus(source.status(), {

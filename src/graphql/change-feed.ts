@@ -28,6 +28,8 @@ export interface ChangeFeed {
   readonly sources?: readonly string[] | undefined
   /** Whether the model was made live. */
   isRegistered(model: string): boolean
+  /** Whether changes of a model, or of a join table, come, be it live or followed, in the database of another model. @default those that are live */
+  isPublished?(name: string, beside: string): boolean
   /** Live from this call on; the iterator's `return()` ends it. */
   subscribeDeliveries(request: SubscriptionRequest): BusSubscription
   /** The same with the rows there are before it; FIRST_ROWS_REFUSED where this is absent. @throws FIRST_ROWS_REFUSED */

@@ -118,6 +118,11 @@ class JoinedFeed implements ChangeFeed {
     return this.#owners.get(model)?.isRegistered(model) ?? false
   }
 
+  isPublished(name: string, beside: string): boolean {
+    const feed = this.#of(beside)
+    return feed.isPublished?.(name, beside) ?? feed.isRegistered(name)
+  }
+
   subscribeDeliveries(request: Parameters<ChangeFeed['subscribeDeliveries']>[0]) {
     return this.#of(request.model).subscribeDeliveries(request)
   }

@@ -6,18 +6,20 @@ import { isSameOrigin, parseCursor } from '../changes/cursor.ts'
 import type { StreamOrigin } from '../changes/stream-position.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import type { IncludedRelation } from './included-relation.ts'
+import type { ReadRelation } from './read-relation.ts'
 
 /** Changes of one model. */
 export interface FollowedModel {
   readonly subscription: BusSubscription
   /** What they are followed for: related rows of the rows that are kept; none where they are the rows' own, or decide about them. */
   readonly relations: readonly IncludedRelation[]
+  /** Relations that are read with the rows, and again after such a change where it may concern them. @default none */
+  readonly asked?: readonly ReadRelation[] | undefined
 }
 
 /** A change. */
-export interface TakenChange {
+export interface TakenChange extends Pick<FollowedModel, 'relations' | 'asked'> {
   readonly delivery: Delivery
-  readonly relations: readonly IncludedRelation[]
   /** Whether the transaction has no later one. */
   readonly isLast: boolean
 }
@@ -45,7 +47,7 @@ export class ChangesOfModels {
   open(after: string): void {
     this.#check(parseCursor(after).origin)
     this.#changes = this.#subscribe(after)
-    if (this.#changes.some(({ relations }) => relations.length > 0))
+    if (this.#changes.some((each) => !isOfRows(each)))
       this.#merged = new MergedSubscription(
         this.#changes.map(({ subscription }) => subscription),
         after,
@@ -87,11 +89,8 @@ export class ChangesOfModels {
       const isLastOfPart = this.#taken === deliveries.length
       if (isLastOfPart) this.#part = null
       this.#check(delivery.change.transaction.origin)
-      yield {
-        delivery,
-        relations: this.#changes[sources[at] ?? 0]?.relations ?? [],
-        isLast: isLast && isLastOfPart,
-      }
+      const { relations = [], asked } = this.#changes[sources[at] ?? 0] ?? {}
+      yield { delivery, relations, asked, isLast: isLast && isLastOfPart }
     }
   }
 
@@ -141,6 +140,11 @@ export class ChangesOfModels {
     this.#origin ??= origin
     if (!isSameOrigin(origin, this.#origin)) throw cannotGoOn('another server has taken over')
   }
+}
+
+/** Whether they are changes of the rows that are kept, or decide about them, and not of related ones. */
+export function isOfRows({ relations, asked = [] }: Pick<FollowedModel, 'relations' | 'asked'>): boolean {
+  return relations.length === 0 && asked.length === 0
 }
 
 /** Whose rows have related ones. */

@@ -107,6 +107,8 @@ export type FindMany = (query: object) => Promise<readonly AnyRow[]>
 export interface FenceReads {
   /** `count` and `aggregate` of Prisma Client, in the same snapshot. */
   summarize(method: 'count' | 'aggregate', query: object): Promise<unknown>
+  /** Reads rows of another model, or of a join table whose schema is named. */
+  of(model: ModelSpec): FindMany
 }
 
 /**
@@ -182,6 +184,7 @@ async function readOnce(
     const rows = await read(findManyOf(session, model), {
       summarize: (method, asked) =>
         (memberOf(delegate, method) as (query: object) => Promise<unknown>).call(delegate, asked),
+      of: (other) => findManyOf(session, other),
     })
     const [tables] = await session.$queryRawUnsafe(TABLES_SQL)
     const isOfServer = typeof replayed?.['server'] === 'string' && replayed['server'] === found?.['server']

@@ -6,6 +6,7 @@ import type { FollowedModel } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
 import type { IncludedRelation } from './included-relation.ts'
 import type { StepEffect } from './ordered-window.ts'
+import type { ReadRelation } from './read-relation.ts'
 import type { SetStep } from './set-step.ts'
 import type { KeptPatch, UntakenPatches } from './untaken-patches.ts'
 
@@ -19,6 +20,8 @@ export interface KeptView<Loaded, Shown> {
   isConcerned?(delivery: Delivery, relations: readonly IncludedRelation[]): boolean
   /** Has those rows shown again. @returns whether there are any */
   touch?(delivery: Delivery, relations: readonly IncludedRelation[]): boolean
+  /** Whether a change may have others than those of the relations that were read with the rows. @default never */
+  isOutdated?(delivery: Delivery, asked: readonly ReadRelation[]): boolean
   /** It as it is now; nothing changes it later. */
   shown(): Shown
   /** What it holds, by estimate. */
@@ -58,6 +61,8 @@ export interface KeptSetParts<Loaded, Shown, Event> {
   readonly view: KeptView<Loaded, Shown>
   /** Whether every change may concern it, and only the database knows how: of what other rows decide about. */
   readonly isAskedAgain: boolean
+  /** Whether it is not known which transactions had a part in what is shown: others may have written what the viewer may not see. */
+  readonly isAnonymous: boolean
   readonly snapshotOf: (state: KeptState<Shown>) => Event
   /** Null where nothing has changed. */
   readonly patchOf: (before: Shown, state: KeptState<Shown>) => KeptPatch<Event> | null

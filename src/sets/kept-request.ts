@@ -5,6 +5,7 @@ import type { KeptState } from './kept-parts.ts'
 import type { ListOperation } from './list-operations.ts'
 import type { ShownRelation } from './list-relations.ts'
 import type { ShownList } from './list-view.ts'
+import type { ReadRelation } from './read-relation.ts'
 import type { SortPart } from './row-order.ts'
 import type { ShownTotals, TotalsRequest } from './totals-view.ts'
 
@@ -30,6 +31,8 @@ export interface KeptListRequest extends KeptRequest {
   readonly isCounted: boolean
   /** Relations that rows are shown with, beside their own values: changes of those patch the rows. @default none */
   readonly relations?: readonly ShownRelation[] | undefined
+  /** The same of whose changes it is not known which rows they concern: they are read with the rows. @default none */
+  readonly asked?: readonly ReadRelation[] | undefined
 }
 
 /** Totals. */

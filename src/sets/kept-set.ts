@@ -6,8 +6,8 @@
 import type { Delivery } from '../bus/bus.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import { formatCursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
-import { toLsn } from '../wire/lsn.ts'
-import { ChangesOfModels, type TakenChange, whenRelatedVisible } from './changes-of-models.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { ChangesOfModels, isOfRows, type TakenChange, whenRelatedVisible } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
 import { KeptAudience } from './kept-audience.ts'
 import type { KeptSetParts, KeptState } from './kept-parts.ts'
@@ -95,7 +95,7 @@ export class KeptSet<Loaded, Shown, Event> {
 
   #stateAt(cursor: string): KeptState<Shown> {
     // Where all changes come, the last may have written only what nobody here may see.
-    const transaction = this.#parts.isAskedAgain ? null : this.#reached.transaction
+    const transaction = this.#parts.isAnonymous ? null : this.#reached.transaction
     return { shown: this.#parts.view.shown(), cursor, transaction, change: { cursor, transaction } }
   }
 
@@ -212,22 +212,26 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#mustRead = true
   }
 
-  #follow({ delivery, relations, isLast }: TakenChange): void {
-    const { change } = delivery
-    const { transaction } = change
+  #follow(taken: TakenChange): void {
+    const { view, isAskedAgain } = this.#parts
+    const { delivery, relations, asked = [], isLast } = taken
+    const { transaction } = delivery.change
     if (this.#fence?.isUnsure?.(transaction) === true) this.#dropUnsure()
-    const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn
-    if (isPast && !this.#parts.isAskedAgain)
+    if (!isAskedAgain && this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn)
       this.#settle(formatCursor(transaction.origin, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
-    const isTouched = this.#parts.view.touch?.(delivery, relations) === true
+    const isTouched = view.touch?.(delivery, relations) === true
     if (isTouched) this.#isChanged = true
-    const isOwn = relations.length === 0
-    if (isOwn || isTouched) this.#reached.note(change)
+    const isOwn = isOfRows(taken)
+    // Before it is read nobody knows what would concern it: then all of it has to be in what is read.
+    const isConcerned = view.isOutdated?.(delivery, asked) === true
+    const isOutdated = isConcerned || (asked.length > 0 && this.#isToBeRead)
+    if (isOwn || isTouched || isOutdated) this.#reached.note(delivery.change, !isOutdated || isConcerned)
     const isRead = this.#fence?.sees(transaction) === true
-    if (!isRead && !this.#mustRead && isOwn) this.#apply(delivery)
+    if (!isRead && (isOutdated || (isOwn && isAskedAgain && !this.#mustRead)))
+      this.#outdate(transaction.commitLsn)
+    else if (!isRead && isOwn && !this.#mustRead) this.#apply(delivery)
     if (this.#fence !== null) return
-    this.#boundary = isLast && !this.#mustRead ? change.cursor : null
-    if (this.#boundary === null) return
+    this.#boundary = isLast && !this.#mustRead ? delivery.change.cursor : null
     if (this.#isChanged) this.#show()
     this.#serve()
   }
@@ -240,20 +244,19 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#mustRead = true
   }
 
+  /** What was read counts all the same, where the transaction stands behind it. */
+  #outdate(commitLsn: Lsn): void {
+    if (this.#fence !== null && commitLsn >= this.#fence.endLsn) this.#isOutdated = true
+    else this.#mustRead = true
+  }
+
   #apply(delivery: Delivery): void {
-    const { view, isAskedAgain } = this.#parts
-    const fence = this.#fence
-    if (isAskedAgain) {
-      // What was read counts all the same, where this stands behind it.
-      if (fence !== null && delivery.change.transaction.commitLsn >= fence.endLsn) this.#isOutdated = true
-      else this.#mustRead = true
-    } else {
-      const step = stepOf(delivery)
-      if (step === 'emptied') view.empty()
-      const effect = step === 'emptied' ? 'changed' : step === 'unknown' ? step : view.apply(step)
-      if (effect === 'changed') this.#isChanged = true
-      if (effect === 'unknown') this.#mustRead = true
-    }
+    const { view } = this.#parts
+    const step = stepOf(delivery)
+    if (step === 'emptied') view.empty()
+    const effect = step === 'emptied' ? 'changed' : step === 'unknown' ? step : view.apply(step)
+    if (effect === 'changed') this.#isChanged = true
+    if (effect === 'unknown') this.#mustRead = true
   }
 
   /** The stream has passed the fence, though nothing of it was for us. */
@@ -284,8 +287,7 @@ export class KeptSet<Loaded, Shown, Event> {
     const { monotonicMs, everyMs, counters } = this.#parts
     if (this.#boundary === null) return
     if (this.#state !== null && monotonicMs() - this.#shownAtMs < everyMs) return
-    const before = this.#state
-    const state = this.#stateAt(this.#boundary)
+    const [before, state] = [this.#state, this.#stateAt(this.#boundary)]
     this.#isChanged = false
     this.#state = state
     this.#latest = null

@@ -39,7 +39,8 @@ export function shownRelation(
   }
 }
 
-function domainsOf(catalog: ModelCatalog, model: ModelSpec, names: readonly string[]) {
+/** How the values of these fields are compared; null where one of them is not. */
+export function domainsOf(catalog: ModelCatalog, model: ModelSpec, names: readonly string[]) {
   const domains = names.map((name): ValueDomain | null => {
     const field = model.fields.find((each) => each.name === name)
     return field === undefined || field.isList ? null : domainOf(field, catalog)
@@ -50,7 +51,7 @@ function domainsOf(catalog: ModelCatalog, model: ModelSpec, names: readonly stri
 /** The keys of the rows that a related row belonged to, and belongs to; null where every row is concerned, or may be. */
 export function concernedKeys(
   { change, hidesOld, hidesNew }: Delivery,
-  { related: { fields, domains } }: IncludedRelation,
+  { related: { fields, domains } }: Pick<IncludedRelation, 'related'>,
 ): ReadonlySet<ValueKey> | null {
   const { action } = change
   if (action === 'TRUNCATE') return null

@@ -4,6 +4,8 @@ import type { IncludedRelation } from './included-relation.ts'
 import type { KeptView } from './kept-parts.ts'
 import { concernedKeys } from './list-relations.ts'
 import type { OrderedWindow, StepEffect, WindowRow } from './ordered-window.ts'
+import type { ReadRelated } from './read-related.ts'
+import { mayConcern, type ReadRelation } from './read-relation.ts'
 import type { KeyedRow, SetStep } from './set-step.ts'
 
 /** What is read of a list. */
@@ -11,6 +13,8 @@ export interface LoadedList {
   readonly rows: readonly KeyedRow[]
   /** Null where it is not asked for. */
   readonly totalCount: number | null
+  /** What was read of related rows; null where none were. */
+  readonly related: ReadRelated | null
   readonly bytes: number
 }
 
@@ -33,8 +37,8 @@ export class ListView implements KeptView<LoadedList, ShownList> {
     return this.#window.bytes
   }
 
-  reset({ rows, totalCount }: LoadedList, isFollowed: boolean): void {
-    this.#window.reset(rows, isFollowed)
+  reset({ rows, totalCount, related }: LoadedList, isFollowed: boolean): void {
+    this.#window.reset(rows, isFollowed, related)
     this.#totalCount = totalCount
   }
 
@@ -58,6 +62,12 @@ export class ListView implements KeptView<LoadedList, ShownList> {
   touch(delivery: Delivery, relations: readonly IncludedRelation[]): boolean {
     const touched = relations.map((each) => this.#window.touch(each, concernedKeys(delivery, each)))
     return touched.includes(true)
+  }
+
+  isOutdated(delivery: Delivery, asked: readonly ReadRelation[]): boolean {
+    const isOutdated = asked.some((each) => mayConcern(this.#window, delivery, each))
+    if (isOutdated) this.#window.noteRelatedMayDiffer()
+    return isOutdated
   }
 
   shown(): ShownList {

@@ -5,6 +5,7 @@
 import type { ValueKey } from '../bus/filter/value-domain.ts'
 import type { AnyRow } from '../changes/change.ts'
 import type { IncludedRelation } from './included-relation.ts'
+import type { ReadRelated } from './read-related.ts'
 import { RelatedIds } from './related-ids.ts'
 import type { RowOrder } from './row-order.ts'
 import type { KeyedRow, SetStep } from './set-step.ts'
@@ -25,6 +26,8 @@ export interface OrderedWindowOptions {
   readonly bytesOf: (row: AnyRow) => number
   /** Relations that rows are shown with. @default none */
   readonly relations?: readonly IncludedRelation[] | undefined
+  /** Whether some of them are read with the rows. @default false */
+  readonly readsRelated?: boolean | undefined
 }
 
 /** A row that is kept. */
@@ -33,6 +36,8 @@ export interface WindowRow extends KeyedRow {
   readonly bytes: number
   /** Another one where related rows may be others than before, whatever the row itself is. */
   readonly revision: number
+  /** What it shows of related rows that were read with it; null where it came without, or that is not known. */
+  readonly related: string | null
 }
 
 /** One list. */
@@ -43,6 +48,11 @@ export class OrderedWindow {
   readonly #byId = new Map<string, WindowRow>()
   readonly #related: RelatedIds
   #revision = 0
+  /** Keys of related rows that were read, by relation; rows that came since are to be read. */
+  #shown: ReadonlyMap<string, ReadonlySet<ValueKey>> = new Map()
+  #hasUnread = false
+  /** Something may have changed of what was read. */
+  #mayDiffer = false
   #bytes = 0
   #isComplete = false
 
@@ -69,18 +79,39 @@ export class OrderedWindow {
   /**
    * The first rows as the database has them, at most `readCount`.
    * @param isFollowed whether it was heard of all changes of related rows since the rows before
+   * @param read what was read of related rows
    */
-  reset(rows: readonly KeyedRow[], isFollowed = true): void {
+  reset(rows: readonly KeyedRow[], isFollowed = true, read: ReadRelated | null = null): void {
     const { readCount } = this
     const before = new Map(isFollowed ? this.#byId : [])
+    const mayDiffer = this.#mayDiffer
     this.#clear()
-    for (const each of rows)
-      this.#put(
-        this.#rows.length,
-        this.#windowRow(each, (id) => before.get(id)),
-      )
+    for (const [index, each] of rows.entries()) {
+      const related = read?.texts[index] ?? null
+      const same = (id: string) => {
+        const known = before.get(id)
+        const isSame = known?.related === null ? !mayDiffer : known?.related === related
+        return isSame ? known : undefined
+      }
+      this.#put(this.#rows.length, { ...this.#windowRow(each, same), related })
+    }
+    this.#shown = read?.keys ?? new Map()
+    this.#hasUnread = false
+    this.#mayDiffer = false
     this.#isComplete = rows.length < readCount
     this.#trim()
+  }
+
+  /** Whether related rows with one of the keys are shown, or may be; null for all rows. */
+  mayShow(relation: string, keys: ReadonlySet<ValueKey> | null): boolean {
+    if (keys === null || this.#hasUnread) return true
+    const shown = this.#shown.get(relation)
+    return shown === undefined || [...keys].some((key) => shown.has(key))
+  }
+
+  /** What was read of related rows may be others by now: of rows that came since, only that is known. */
+  noteRelatedMayDiffer(): void {
+    this.#mayDiffer = true
   }
 
   empty(): void {
@@ -129,9 +160,12 @@ export class OrderedWindow {
 
   /** @param before the row with this id, as it was kept until now: of one that was not, nobody knows what became of its related rows */
   #windowRow({ key, row }: KeyedRow, before: (id: string) => WindowRow | undefined): WindowRow {
-    const { idOf, bytesOf } = this.#options
+    const { idOf, bytesOf, readsRelated = false } = this.#options
     const id = idOf(key)
-    return { key, row, id, bytes: bytesOf(row), revision: before(id)?.revision ?? this.#nextRevision() }
+    const known = before(id)
+    const related = known?.related ?? null
+    if (related === null && readsRelated) this.#hasUnread = true
+    return { key, row, id, bytes: bytesOf(row), revision: known?.revision ?? this.#nextRevision(), related }
   }
 
   #nextRevision(): number {

@@ -19,11 +19,12 @@ export class ReachedChanges {
     return this.#transaction
   }
 
-  note({ transaction, index }: AnyChange): void {
+  /** @param hasPart whether it is known to have one, and not only that it may */
+  note({ transaction, index }: AnyChange, hasPart = true): void {
     const position = { commitLsn: transaction.commitLsn, index, origin: transaction.origin }
     if (this.#position !== null && comparePositions(this.#position, position) >= 0) return
     this.#position = position
-    this.#transaction = transaction
+    if (hasPart) this.#transaction = transaction
   }
 
   /** Others have come that nobody heard of. */

@@ -3,13 +3,14 @@ import { expect, it } from 'vitest'
 import { openDatabase } from '../support/database.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
 import { openRole, type ScaledRowcast } from '../support/scaled-rowcast.ts'
-import { playShownRelations } from '../support/shown-relations-oracle.ts'
+import { FOLLOWED_MODELS, playShownRelations, SHOWN_MODELS } from '../support/shown-relations-oracle.ts'
 
 const SEED = Number(process.env['ROWCAST_TEST_SEED'] ?? 4)
 const TRANSACTIONS = process.env['ROWCAST_LONG'] === undefined ? 40 : 1_000
 
 function register(rowcast: ScaledRowcast['rowcast']): void {
-  for (const model of ['User', 'Post', 'Comment'] as const) rowcast.register(model)
+  for (const model of SHOWN_MODELS) rowcast.register(model)
+  for (const table of FOLLOWED_MODELS) rowcast.follow(table as '_PostToTag')
 }
 
 it.skipIf(NO_REDIS !== null)(

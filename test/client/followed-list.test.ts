@@ -20,6 +20,7 @@ const kept = ([id, version]: readonly [number, number]): WindowRow => ({
   row: { id: String(id), version },
   bytes: 64,
   revision: 0,
+  related: null,
 })
 const shown = (rows: readonly WindowRow[]) => rows.map(({ row }) => row as unknown as Row)
 /** As the server writes them. */

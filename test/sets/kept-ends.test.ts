@@ -72,7 +72,13 @@ function openAtStandby(unsureReads: number) {
       shown: () => commit,
       bytes: 0,
     },
-    ...{ isAskedAgain: false, everyMs: 0, monotonicMs: () => (nowMs += 1_000), weigh: () => undefined },
+    ...{
+      isAskedAgain: false,
+      isAnonymous: false,
+      everyMs: 0,
+      monotonicMs: () => (nowMs += 1_000),
+      weigh: () => undefined,
+    },
     // A turn of the loop: whoever waits for nothing else would keep all others from theirs.
     wait: () => new Promise<void>((resolve) => setImmediate(resolve)),
     turns: { isOver: false, wait: () => null },

@@ -21,6 +21,7 @@ const row = (id: number, version = 0): WindowRow => ({
   row: { id, version },
   bytes: 64,
   revision: 0,
+  related: null,
 })
 
 /** As a client does it, by keys and indexes alone. */

@@ -85,6 +85,7 @@ function open(
     },
     ...{
       isAskedAgain: false,
+      isAnonymous: false,
       everyMs: 0,
       monotonicMs: () => nowMs++,
       wait: async () => undefined,

@@ -67,7 +67,7 @@ export function createReaderFace(parts: ReaderFaceParts): ReaderFace {
   const face = createChangeFace<ModelTypeMap, unknown>(
     {
       ...{ catalog, models, bus, held, presence, visibility, hub: createMessageHub(MESSAGES_MAX, guard) },
-      ...{ options: { prisma, answerTimeoutMs }, scaling, guard },
+      ...{ options: { prisma, answerTimeoutMs }, scaling, guard, names: { schema: 'public' } },
     },
     {
       get faults() {

@@ -16,8 +16,8 @@ export interface LiveRowcast extends AsyncDisposable {
 export type LiveRowcastOptions = Partial<RowcastOptions<RowcastModels>> & {
   /** @default every model of the sample schema */
   readonly models?: readonly ModelName[] | undefined
-  /** Tables that are followed besides. @default none */
-  readonly followed?: readonly `_${string}`[] | undefined
+  /** Models and join tables that are followed besides. @default none */
+  readonly followed?: readonly (ModelName | `_${string}`)[] | undefined
   /** Options of the application's pool. */
   readonly pool?: { readonly max: number } | undefined
 }
@@ -36,7 +36,7 @@ export async function openLiveRowcast(
   const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: database.url, ...pool }) })
   const rowcast = createRowcast({ prisma, catalog, slot: slotOf(database), ...rest })
   for (const model of models ?? (Object.keys(catalog.models) as ModelName[])) rowcast.register(model)
-  for (const table of followed) rowcast.follow(table)
+  for (const name of followed) rowcast.follow(name as ModelName)
   await rowcast.enable()
   rowcast.start()
   await rowcast.ready()

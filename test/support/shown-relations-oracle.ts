@@ -10,6 +10,7 @@ import type { TestDatabase } from './database.ts'
 import { Dice } from './live-world.ts'
 
 const USERS = [1, 2, 3].map((digit) => `00000000-0000-4000-8000-00000000000${digit}`)
+const TEAMS = [1, 2].map((digit) => `00000000-0000-4000-8000-0000000000f${digit}`)
 
 export interface ShownRow {
   readonly id: string
@@ -66,23 +67,41 @@ export class ShownListClient {
   }
 }
 
-/** The service's schema over a rowcast; who is called reader sees no hidden comments. */
+/** What the worlds write. */
+export const SHOWN_MODELS = ['User', 'Post', 'Comment', 'Tag', 'Team'] as const
+/** What decides beside that. */
+export const FOLLOWED_MODELS = ['_PostToTag', 'Membership'] as const
+
+/**
+ * The service's schema over a rowcast; who is called reader sees no hidden comments or tags, and teams that he is a member of; who is called
+ * member sees comments of authors who are active, and teams as the reader does.
+ */
 export function schemaOver(feed: Rowcast<RowcastModels>, prisma: PrismaClient): GraphQLSchema {
-  const isReader = (context: object) => Reflect.get(context, 'viewer') === 'reader'
+  const is = (context: object, ...names: readonly string[]) =>
+    names.includes(String(Reflect.get(context, 'viewer')))
+  const ownTeams = { memberships: { some: { userId: USERS[0], isOwner: true } } }
+  const activeAuthors = { author: { is: { isActive: true } } }
   return buildServiceSchema({
     ...{ catalog, prisma: prisma as never, feed: feed as never },
     models: {
       User: {},
       Post: {},
       Comment: {
-        rows: (context: object) => (isReader(context) ? { body: { not: 'hidden' } } : 'all'),
+        rows: (context: object) =>
+          is(context, 'reader') ? { body: { not: 'hidden' } } : is(context, 'member') ? activeAuthors : 'all',
       } as never,
+      Tag: {
+        rows: (context: object) =>
+          is(context, 'reader') ? { name: { not: { startsWith: 'hidden' } } } : 'all',
+      } as never,
+      Team: { rows: (context: object) => (is(context, 'reader', 'member') ? ownTeams : 'all') } as never,
+      Membership: { live: false },
     },
   })
 }
 
 export interface AskedList {
-  readonly model: 'post' | 'comment'
+  readonly model: 'post' | 'comment' | 'tag'
   readonly args: string
   /** Of lists alone. */
   readonly every?: number
@@ -103,6 +122,16 @@ export const SHOWN_LISTS: Readonly<Record<string, AskedList>> = {
     args: 'where: { author: { is: { isActive: { equals: true } } } }, orderBy: [{ id: ASC }], take: 3',
     fields: WITH_COMMENTS,
   },
+  byTags: {
+    model: 'post',
+    args: 'orderBy: [{ viewCount: DESC }, { id: ASC }], take: 3',
+    fields: 'id title tags { id name color } team { name } comments { id body }',
+  },
+  ofTags: {
+    model: 'tag',
+    args: 'orderBy: [{ id: ASC }], take: 3',
+    fields: 'id name posts { id title }',
+  },
   ofItself: {
     model: 'comment',
     args: 'orderBy: [{ id: ASC }], take: 4',
@@ -115,7 +144,7 @@ export async function openShownList(
   viewer: string,
   { model, args, every = 0, fields }: AskedList,
 ): Promise<ShownListClient> {
-  const name = model === 'post' ? 'Post' : 'Comment'
+  const name = { post: 'Post', comment: 'Comment', tag: 'Tag' }[model]
   const document =
     parse(`subscription { list: ${model}List(${args}, every: ${every}) { cursor transaction { xid }
     ... on ${name}ListSnapshot { rows { ${fields} } } ... on ${name}ListPatch { operations { kind index key { rowId } row { ${fields} } } } } }`)
@@ -140,7 +169,8 @@ function statement(dice: Dice): string {
   const [user, post, comment] = [dice.pick(USERS), 1 + dice.below(5), 1 + dice.below(9)]
   const text = dice.pick(['a', 'b', 'c', 'hidden'])
   const parent = dice.chance(0.4) ? String(1 + dice.below(9)) : 'NULL'
-  if (dice.chance(0.02)) return `TRUNCATE "Comment"`
+  if (dice.chance(0.02)) return dice.pick(['TRUNCATE "Comment"', 'TRUNCATE "_PostToTag"'])
+  if (dice.chance(0.4)) return tagStatement(dice)
   return dice.pick([
     `INSERT INTO "Post" (id, title, "authorId", "viewCount") VALUES (${post}, '${text}', '${user}', ${dice.below(4)}) ON CONFLICT DO NOTHING`,
     `INSERT INTO "Comment" (id, "postId", "authorId", "parentId", body) SELECT ${comment}, p.id, '${user}', (SELECT id FROM "Comment" WHERE id = ${parent}), '${text}' FROM "Post" p WHERE p.id = ${post} ON CONFLICT DO NOTHING`,
@@ -154,6 +184,27 @@ function statement(dice: Dice): string {
     `UPDATE users SET full_name = '${text}${dice.below(9)}' WHERE id = '${user}'`,
     `UPDATE users SET is_active = ${dice.chance(0.6)} WHERE id = '${user}'`,
     `DELETE FROM "Post" WHERE id = ${post}`,
+  ])
+}
+
+/** One of tags, and of teams. */
+function tagStatement(dice: Dice): string {
+  const [user, post, tag] = [dice.pick(USERS), 1 + dice.below(5), 1 + dice.below(4)]
+  const team = dice.pick(TEAMS)
+  const name = `${dice.pick(['a', 'b', 'hidden'])}${tag}`
+  return dice.pick([
+    `INSERT INTO "Tag" (id, name) VALUES (${tag}, '${name}') ON CONFLICT DO NOTHING`,
+    `INSERT INTO "_PostToTag" ("A", "B") SELECT p.id, t.id FROM "Post" p, "Tag" t WHERE p.id = ${post} AND t.id = ${tag} ON CONFLICT DO NOTHING`,
+    `INSERT INTO "_PostToTag" ("A", "B") SELECT p.id, t.id FROM "Post" p, "Tag" t WHERE t.id = ${tag} ON CONFLICT DO NOTHING`,
+    `DELETE FROM "_PostToTag" WHERE "A" = ${post}`,
+    `DELETE FROM "_PostToTag" WHERE "A" = ${post} AND "B" = ${tag}`,
+    `UPDATE "_PostToTag" SET "B" = ${tag} WHERE "A" = ${post} AND EXISTS (SELECT FROM "Tag" WHERE id = ${tag}) AND NOT EXISTS (SELECT FROM "_PostToTag" WHERE "A" = ${post} AND "B" = ${tag}) AND "B" = (SELECT min("B") FROM "_PostToTag" WHERE "A" = ${post})`,
+    `UPDATE "Tag" SET name = '${name}', color = '#00000${dice.below(9)}' WHERE id = ${tag}`,
+    `DELETE FROM "Tag" WHERE id = ${tag}`,
+    `UPDATE "Post" SET "teamId" = ${dice.chance(0.7) ? `'${team}'` : 'NULL'} WHERE id = ${post}`,
+    `UPDATE "Team" SET name = '${name}' WHERE id = '${team}'`,
+    `INSERT INTO team_memberships (user_id, team_id, is_owner) VALUES ('${user}', '${team}', ${dice.chance(0.7)}) ON CONFLICT (user_id, team_id) DO UPDATE SET is_owner = excluded.is_owner`,
+    `DELETE FROM team_memberships WHERE user_id = '${user}'`,
   ])
 }
 
@@ -185,10 +236,18 @@ export async function playShownRelations(world: ShownRelationsWorld): Promise<Re
     await database.query(
       `INSERT INTO users (id, email, full_name) VALUES ('${id}', 'u${index}@x', 'u${index}')`,
     )
+  for (const [index, id] of TEAMS.entries())
+    await database.query(`INSERT INTO "Team" (id, name, slug) VALUES ('${id}', 't${index}', 't${index}')`)
+  await database.query(
+    `INSERT INTO "Post" (id, title, "authorId") SELECT i, 'p', '${USERS[0]}' FROM generate_series(1, 3) i`,
+  )
+  await database.query(
+    `INSERT INTO "Comment" (id, "postId", "authorId", body) SELECT i, 1 + i % 3, '${USERS[1]}', 'c' FROM generate_series(1, 6) i`,
+  )
   const dice = new Dice(seed)
   let number = 0
   const opened = Object.entries(SHOWN_LISTS).flatMap(([name, list]) =>
-    ['editor', 'reader'].map(async (viewer) => {
+    ['editor', 'reader', 'member'].map(async (viewer) => {
       const schema = schemaOver(faceOf(number++), prisma)
       return {
         name: `${name} of ${viewer}`,

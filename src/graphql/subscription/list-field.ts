@@ -2,7 +2,6 @@
 import type { GraphQLResolveInfo } from 'graphql'
 import { RowcastError } from '../../errors.ts'
 import type { KeptListEvent } from '../../sets/kept-request.ts'
-import type { ShownRelation } from '../../sets/list-relations.ts'
 import { checkContext } from '../check-context.ts'
 import { toSubscriptionError } from '../graphql-errors.ts'
 import { orderOf } from '../listing/list-query.ts'
@@ -14,7 +13,7 @@ import { checkKeyIsSeen } from './check-key-is-seen.ts'
 import { everyAndAfter, type KeptArguments, KeptEvents, keptRowsOf, letIn } from './kept-rows.ts'
 import { onceLive } from './once-live.ts'
 import { checkIsLive } from './open-subscription.ts'
-import { shownRelations } from './shown-relations.ts'
+import { type ShownRelations, shownRelations } from './shown-relations.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
 
 interface ListFieldArguments extends KeptArguments {
@@ -46,9 +45,9 @@ export function listField(subscribed: SubscribedModel): FieldDefinition {
       checkContext(context)
       const audience = await letIn(subscribed, args, context, info)
       checkListFields(scope.policies, context, info, model.name)
-      const relations = await shownRelations(subscribed, context, info)
-      const asked = { info, audience, relations }
-      return onceLive(scope.feed, model.name, () => open(subscribed, args, context, asked))
+      const shown = await shownRelations(subscribed, context, info)
+      const wanted = { info, audience, shown }
+      return onceLive(scope.feed, model.name, () => open(subscribed, args, context, wanted))
     },
     resolve: (event: unknown) => event,
   }
@@ -58,14 +57,14 @@ interface AskedList {
   readonly info: GraphQLResolveInfo
   /** Whose results the subscription gives. */
   readonly audience: string | null
-  readonly relations: readonly ShownRelation[]
+  readonly shown: ShownRelations
 }
 
 function open(
   subscribed: SubscribedModel,
   args: ListFieldArguments,
   context: object,
-  { info, audience, relations }: AskedList,
+  { info, audience, shown }: AskedList,
 ): KeptEvents<KeptListEvent> {
   const { scope, model, omit } = subscribed
   const { feed, policies } = scope
@@ -80,7 +79,7 @@ function open(
         ...kept,
         order: orderOf(query, args.orderBy ?? []),
         take: args.take ?? undefined,
-        relations,
+        ...shown,
         // Counting is not free.
         isCounted: fieldsUnder(info, info.fieldNodes).some(({ name }) => name.value === 'totalCount'),
       }),

@@ -1,8 +1,9 @@
 /** Stage 7, graphql. Which relations the rows of a live list are shown with: changes of those patch the rows. */
 import { type GraphQLResolveInfo, isObjectType } from 'graphql'
 import { asksRelatedRows } from '../../bus/filter/change-filter.ts'
-import type { RelationSpec } from '../../catalog/model-catalog.ts'
+import type { ModelSpec, RelationSpec } from '../../catalog/model-catalog.ts'
 import { type ShownRelation, shownRelation } from '../../sets/list-relations.ts'
+import { modelsOf, type ReadRelation, readRelation } from '../../sets/read-relation.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import { listImages } from '../policy/check-selected-fields.ts'
 import { selectedModels } from '../policy/selected-models.ts'
@@ -12,6 +13,16 @@ import { relationNameOf } from '../shown-column.ts'
 import { parseFilterArguments } from '../where/filter-arguments.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
 
+/** How each of them is followed. */
+export interface ShownRelations {
+  /** By the values of related rows. */
+  readonly relations: readonly ShownRelation[]
+  /** By a look at the database. */
+  readonly asked: readonly ReadRelation[]
+}
+
+type Found = { readonly judged: ShownRelation } | { readonly asked: ReadRelation }
+
 /**
  * Those of the selection. A to-many relation that is selected as such is followed, or the list refused; of others, those that can be.
  * @throws FORBIDDEN, POLICY_FAILED, GRAPHQL_BAD_ARGUMENT
@@ -20,7 +31,7 @@ export async function shownRelations(
   subscribed: SubscribedModel,
   context: object,
   info: GraphQLResolveInfo,
-): Promise<readonly ShownRelation[]> {
+): Promise<ShownRelations> {
   const { scope, model } = subscribed
   const { named, others } = selectedRelations(subscribed, info)
   const all = model.relations.filter(({ name }) => named.has(name) || others.has(name))
@@ -28,13 +39,15 @@ export async function shownRelations(
     context,
     all.map((relation) => relation.model),
   )
-  const followed: ShownRelation[] = []
+  const relations: ShownRelation[] = []
+  const asked: ReadRelation[] = []
   for (const relation of all) {
     const found = await followable(subscribed, relation, context)
-    if ('related' in found) followed.push(found)
+    if ('judged' in found) relations.push(found.judged)
+    else if ('asked' in found) asked.push(found.asked)
     else if (relation.isList && named.has(relation.name)) throw refused(subscribed, relation, found)
   }
-  return followed
+  return { relations, asked }
 }
 
 interface SelectedRelations {
@@ -83,39 +96,90 @@ interface Obstacle {
 }
 
 async function followable(
-  { scope, model }: SubscribedModel,
+  subscribed: SubscribedModel,
   relation: RelationSpec,
   context: object,
-): Promise<ShownRelation | Obstacle> {
-  const { feed, policies, subscribed } = scope
+): Promise<Found | Obstacle> {
+  const { scope, model } = subscribed
+  const { feed, policies } = scope
   const name = relation.model
   const spec = feed.catalog.models[name]
-  if (spec === undefined || !feed.isRegistered(name))
-    return { why: `${name} is not live`, hint: `Call rowcast.register('${name}') before start().` }
-  if (spec.primaryKey.length === 0 || !feed.hasOldImages(name))
+  if (spec === undefined || !isPublished(subscribed, name)) return notLive(subscribed, name)
+  if (spec.primaryKey.length === 0)
     return {
-      why: `PostgreSQL does not send the row before a change of ${name}`,
-      hint: 'Give it a primary key, and set the replica identity of the table to FULL: rowcast.enable() does.',
+      why: `${name} has no primary key that distinguishes its rows`,
+      hint: 'Give it an `@id` or `@@id`.',
     }
   if (!(await policies.maySubscribe(context, name)))
     return { why: `you may not subscribe to changes of ${name}`, hint: '', isForbidden: true }
-  const { omit = [] } = subscribed.get(name) ?? {}
-  const view = policies.view(context, name)
   const key = policies.foreignKey(model.name, relation.name)
   if (key?.fields.some((field) => policies.view(context, key.model).hidden.has(field)) === true)
     return { why: 'its foreign key is hidden', hint: '', isForbidden: true }
-  const filter = parseFilterArguments(feed.catalog, { model: spec, omit }, {}, view)
-  if (asksRelatedRows(filter))
-    return {
-      why: `who sees which rows of ${name} depends on other rows`,
-      hint: 'Subscribe to its changes beside the list.',
-    }
-  return (
-    shownRelation({ catalog: feed.catalog, model, relation }, { filter, seen: view.text }) ?? {
-      why: 'a join table says which rows belong together, or columns of types that are not compared',
-      hint: 'Give the join table a model of its own, and select the relation to that.',
-    }
+  return judgedRelation(subscribed, relation, context) ?? askedRelation(subscribed, relation, context)
+}
+
+/** By the values of a related row, where these say whose it is and who sees it. */
+function judgedRelation(
+  { scope, model }: SubscribedModel,
+  relation: RelationSpec,
+  context: object,
+): Found | null {
+  const { feed, policies, subscribed } = scope
+  const { catalog } = feed
+  const spec = catalog.models[relation.model] as ModelSpec
+  if (!feed.isRegistered(spec.name) || !feed.hasOldImages(spec.name)) return null
+  const view = policies.view(context, spec.name)
+  const filter = parseFilterArguments(catalog, { model: spec, omit: omitOf(subscribed, spec.name) }, {}, view)
+  if (asksRelatedRows(filter)) return null
+  const judged = shownRelation({ catalog, model, relation }, { filter, seen: view.text })
+  return judged === null ? null : { judged }
+}
+
+/** By a look at the database. */
+function askedRelation(
+  subscribed: SubscribedModel,
+  relation: RelationSpec,
+  context: object,
+): Found | Obstacle {
+  const { scope, model } = subscribed
+  const { catalog } = scope.feed
+  const spec = catalog.models[relation.model] as ModelSpec
+  const { rows, hidden, text: seen } = scope.policies.view(context, spec.name)
+  const omit = omitOf(scope.subscribed, spec.name)
+  const fields = spec.fields.filter(({ name, isOmitted }) => {
+    return !isOmitted && !hidden.has(name) && !omit.includes(name)
+  })
+  const asked = readRelation(
+    { catalog, model, relation },
+    { seen, rows, fields: fields.map(({ name }) => name) },
   )
+  if (asked === null)
+    return {
+      why: 'columns of types that are not compared say which rows belong together',
+      hint: 'Select the relation in a query of its own.',
+    }
+  const missing = [...modelsOf(asked)].find((name) => !isPublished(subscribed, name))
+  return missing === undefined ? { asked } : notLive(subscribed, missing)
+}
+
+function omitOf(subscribed: SubscribedModel['scope']['subscribed'], name: string): readonly string[] {
+  return subscribed.get(name)?.omit ?? []
+}
+
+function isPublished({ scope: { feed }, model }: SubscribedModel, name: string): boolean {
+  return feed.isPublished?.(name, model.name) ?? feed.isRegistered(name)
+}
+
+function notLive({ scope }: SubscribedModel, name: string): Obstacle {
+  return scope.feed.catalog.models[name] === undefined
+    ? {
+        why: `the join table "${name}" is not published`,
+        hint: `Call rowcast.follow('${name}') before start(), or write models: { ${name}: { live: false, followed: true } }.`,
+      }
+    : {
+        why: `${name} is not live`,
+        hint: `Call rowcast.register('${name}') before start(), or rowcast.follow('${name}') if nobody is to subscribe to it.`,
+      }
 }
 
 function refused({ names }: SubscribedModel, relation: RelationSpec, { why, hint, isForbidden }: Obstacle) {
