@@ -161,7 +161,7 @@ function joinTableFindings({ goal }: Examination): Finding[] {
       ...{ code: 'JOIN_TABLES', severity: 'advice', model: null },
       why: `Implicit many-to-many tables (${joins.map(({ table }) => table).join(', ')}) have no model: connecting and disconnecting rows reports no change.`,
       hint:
-        `Where policies or filters follow it, publish the table: \`models: { ${joins[0]?.table}: { live: false, followed: true } }\`. Where the changes ` +
+        `Where policies, filters or live lists follow it, publish the table: \`models: { ${joins[0]?.table}: { live: false, followed: true } }\`. Where the changes ` +
         'themselves matter, write the relation as a model of its own (explicit many-to-many).',
     },
   ]
