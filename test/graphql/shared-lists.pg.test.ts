@@ -10,6 +10,8 @@ import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { createDeliveries } from '../../src/server/delivery/deliveries.ts'
 import { RESULT_TEXT, ResultStream } from '../../src/server/delivery/subscription-results.ts'
+import type { ContextFunction } from '../../src/server/session/context.ts'
+import { type OwnServer, openWithHandlers, openWithYoga } from '../conformance/handlers.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openService, type RunningService } from '../support/live-service.ts'
 import { subscribeMultipart } from '../support/multipart-client.ts'
@@ -25,6 +27,8 @@ const SDL = /* GraphQL */ `
 
 let database: TestDatabase
 let running: RunningService
+let handled: OwnServer
+let yoga: OwnServer
 let schema: GraphQLSchema
 const sockets: WsClient[] = []
 const queues: { unsubscribe(): void }[] = []
@@ -57,15 +61,15 @@ function ownSchema({ feed }: SchemaParts<PrismaClient>): GraphQLSchema {
 
 beforeAll(async () => {
   database = await openDatabase({ migrate: true })
-  running = await openService(database, {
-    context: (source) => ({
-      context: {
-        viewer: source.kind === 'websocket' ? source.connectionParams['viewer'] : source.headers['viewer'],
-      },
-    }),
-    config: { schema: ownSchema, public: true },
+  const context: ContextFunction = (source) => ({
+    context: {
+      viewer: source.kind === 'websocket' ? source.connectionParams['viewer'] : source.headers['viewer'],
+    },
   })
+  running = await openService(database, { context, config: { schema: ownSchema, public: true } })
   await running.service.rowcast.ready()
+  handled = await openWithHandlers({ schema, context })
+  yoga = await openWithYoga({ schema, context })
 })
 afterEach(async () => {
   for (const queue of queues.splice(0)) queue.unsubscribe()
@@ -73,6 +77,8 @@ afterEach(async () => {
   await expect.poll(() => running.service.rowcast.listCost().subscriptions).toBe(0)
 })
 afterAll(async () => {
+  await handled?.close()
+  await yoga?.close()
   await running[Symbol.asyncDispose]()
   await database[Symbol.asyncDispose]()
 })
@@ -100,17 +106,38 @@ interface Data {
 }
 
 type Queue = ResultQueue<Data> & { unsubscribe(): void }
-type Open = (viewer: string, document?: string) => Promise<Queue>
+type Open = (viewer: string, document?: string, url?: string) => Promise<Queue>
 
 const TRANSPORTS: Readonly<Record<string, Open>> = {
-  async webSocket(viewer, document = LIST) {
-    const socket = createWsClient(running.url, { viewer })
+  async webSocket(viewer, document = LIST, url = running.url) {
+    const socket = createWsClient(url, { viewer })
     sockets.push(socket)
     return socket.subscribe<Data>(document)
   },
-  eventStream: (viewer, document = LIST) => subscribeSse<Data>(running.url, document, {}, 'POST', { viewer }),
-  multipart: (viewer, document = LIST) => subscribeMultipart<Data>(running.url, document, {}, { viewer }),
+  eventStream: (viewer, document = LIST, url = running.url) =>
+    subscribeSse<Data>(url, document, {}, 'POST', { viewer }),
+  multipart: (viewer, document = LIST, url = running.url) =>
+    subscribeMultipart<Data>(url, document, {}, { viewer }),
 }
+let turn = 0
+/** Each screen by another of them. */
+const openMixed: Open = (...asked) => {
+  const all = Object.values(TRANSPORTS)
+  turn += 1
+  return (all[turn % all.length] as Open)(...asked)
+}
+
+/** Servers with the same schema, and how a client comes to them. */
+const WAYS: Readonly<Record<string, () => string>> = {
+  serve: () => running.url,
+  'handle and attach': () => handled.url,
+  'yogaPlugin and useServer': () => yoga.url,
+}
+const EACH = Object.entries(WAYS).flatMap(([way, urlOf]) =>
+  [...Object.entries(TRANSPORTS), ['all of them', openMixed] as const].map(
+    ([transport, open]) => [`${transport} of ${way}`, open, urlOf] as const,
+  ),
+)
 
 /** A screen, which puts the list together and knows nothing but the operations. */
 class Screen {
@@ -146,9 +173,10 @@ async function namesNow(): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-it.each(Object.entries(TRANSPORTS))(
+it.each(EACH)(
   'makes each event of a list once for all who are shown the same, and begins them with one execution: %s',
-  async (transport, open) => {
+  async (transport, openAt, urlOf) => {
+    const open = (viewer: string, document = LIST) => openAt(viewer, document, urlOf())
     await write(`${transport} a`)
     shouts = []
     // One after the other: nobody changes anything meanwhile.

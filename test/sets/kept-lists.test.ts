@@ -198,6 +198,24 @@ describe('what is kept of a list', () => {
   })
 })
 
+describe('a sum of Int that JavaScript has rounded', () => {
+  it('is asked for again, and not added to', () => {
+    const field = buildField('count', 'Int')
+    const view = new TotalsView({ sum: [field], min: [], max: [] }, blogCatalog, bytesOf)
+    const step = (from: number, to: number): SetStep => ({
+      before: { key: { id: 1 }, row: { id: 1, count: from } },
+      after: { key: { id: 1 }, row: { id: 1, count: to } },
+    })
+    const reset = (count: number) =>
+      view.reset({ count: 9, filled: { count: 9 }, sum: { count }, min: {}, max: {}, bytes: 0 })
+    reset(2 ** 53 - 2)
+    expect(view.apply(step(0, 1))).toBe('changed')
+    expect(view.shown().sum).toEqual({ count: 2 ** 53 - 1 })
+    expect(view.apply(step(0, 2))).toBe('changed')
+    expect(view.apply(step(2, 0))).toBe('unknown')
+  })
+})
+
 describe('what waits for one subscriber', () => {
   it('becomes the whole once more where it is too much', async () => {
     let whole = 'whole'
