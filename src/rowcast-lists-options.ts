@@ -2,7 +2,7 @@
 import { badFilter } from './bus/filter/bad-filter.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
 import { sortableField } from './sets/row-order.ts'
-import { hasExtremes, isSummed } from './sets/total-fields.ts'
+import { hasExtremes, isSummed, isUnreadInTotals } from './sets/total-fields.ts'
 
 /** Of lists and totals. */
 export interface LibraryOptions {
@@ -27,6 +27,12 @@ export function totalsFields(model: ModelSpec, catalog: ModelCatalog, options: L
     (options[part] ?? []).map((name, index): FieldSpec => {
       const field = sortableField(model, catalog, `${part}[${index}]`, name)
       if (part === 'sum' ? isSummed(field) : hasExtremes(field)) return field
+      if (isUnreadInTotals(field))
+        throw badFilter(
+          `${part}[${index}]`,
+          'Prisma Client does not read it of money.',
+          'Name another field.',
+        )
       throw part === 'sum'
         ? badFilter(`sum[${index}]`, 'it is no number.', 'Name fields of numbers.')
         : badFilter(`${part}[${index}]`, `PostgreSQL has no ${part} of its type.`, 'Name another field.')

@@ -115,7 +115,10 @@ export class TotalsView implements KeptView<LoadedTotals, ShownTotals> {
     if (!WHOLE_TYPES.has(type)) return 'unknown'
     const { sum, filled } = this.#kept
     const count = (filled[name] ?? 0) + Number(plus !== null) - Number(minus !== null)
-    const exact = BigInt((sum[name] ?? 0) as number) + whole(plus) - whole(minus)
+    const known = sum[name] ?? 0
+    // It was rounded, and what is added to it would be lost.
+    if (typeof known === 'number' && !Number.isSafeInteger(known)) return 'unknown'
+    const exact = BigInt(known as number) + whole(plus) - whole(minus)
     filled[name] = count
     const shown = type === 'BigInt' ? exact : Number(exact)
     sum[name] = count === 0 ? null : shown
