@@ -151,7 +151,8 @@ class Lists {
     const keyed = (row: AnyRow): KeyedRow => ({ row, key: primaryKeyOf(model, row) })
     const reading = relatedReading(this.#host)
     const seen = [...relations, ...asked].map((each) => [each.name, each.seen])
-    const kind = ['list', take, isCounted, orderText(order), seen]
+    const optional = asked.map(({ isOptional }) => isOptional)
+    const kind = ['list', take, isCounted, orderText(order), seen, optional]
     return this.#join(model, request, kind, () => {
       const idOf = (key: AnyRow) => rowIdOf(model, key)
       const shown = [...relations, ...asked.map(({ first }) => first)]

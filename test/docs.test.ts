@@ -5,14 +5,14 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { buildSchema, parse, validate } from 'graphql'
+import { buildSchema, extendSchema, parse, validate } from 'graphql'
 import { expect, it } from 'vitest'
 import { parse as parseYaml } from 'yaml'
 import { init } from '../src/cli/init/init.ts'
 import { ERRORS } from '../src/errors.ts'
 import { DEFAULT_LIMITS } from '../src/server/limits/limits.ts'
 import { withConfigTables } from './support/config-docs.ts'
-import { listBlocks, listPages } from './support/doc-blocks.ts'
+import { linesOfPages, listBlocks, listPages } from './support/doc-blocks.ts'
 import { formatErrorDocs } from './support/error-docs.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -99,6 +99,30 @@ it.each(listBlocks('graphql').map((block) => [block.place, block.text] as const)
     expect(validate(schema, parse(text))).toEqual([])
   },
 )
+
+/** Pages whose code asks the sample. */
+const ASKING = /^docs\/(client|live-lists|live-sets|metadata|resume|transactions|filters)\.md/
+
+/** Operations that stand in code, or within a line. */
+const OPERATION =
+  /(?<![\w\\])([`'"])((?:subscription|query)\b[^`'"]*\{[^`]*?\}|\{ \w+[^:;`'"]*\{[^`'"]*\} \})\1/g
+
+const operations = [...listBlocks('ts'), ...listBlocks('tsx'), ...linesOfPages()]
+  .filter(({ place }) => ASKING.test(place))
+  .flatMap(({ place, text }) =>
+    [...text.matchAll(OPERATION)].map(([, , operation]) => [place, String(operation)] as const),
+  )
+  .filter(([, operation]) => !operation.includes('…'))
+
+it('finds operations in code', () => expect(operations.length).toBeGreaterThan(8))
+
+it.each(operations)('the operation in %s is valid: %s', (_, text) => {
+  // As a config with `showMetadata` has it.
+  const metadata = ['Committed', 'Change'].map((name) => `extend type ${name}Transaction { metadata: JSON }`)
+  const shown = text.replaceAll(/metadata \{[^}]*\}/g, 'metadata')
+  const schema = extendSchema(buildSchema(read('schema.graphql')), parse(metadata.join(' ')))
+  expect(validate(schema, parse(shown))).toEqual([])
+})
 
 it.each(listBlocks('json').map((block) => [block.place, block.text] as const))(
   'JSON of %s parses',

@@ -51,7 +51,12 @@ export async function readRelated(
   for (const relation of relations) {
     const texts = rows.map((): (string | null)[] => [])
     const shown = new Set<ValueKey>()
-    for (const { row, key, holders } of await shownRows(rows, relation, { reads, room })) {
+    const left = { ...room }
+    const found = await shownRows(rows, relation, { reads, room: left })
+    if (found === null && !relation.isOptional) throw tooMany(relation)
+    if (found === null) continue
+    Object.assign(room, left)
+    for (const { row, key, holders } of found) {
       shown.add(key)
       const text = canonicalText(relation.fields.map((name) => row[name]))
       for (const holder of holders) texts[holder]?.push(text)
@@ -84,19 +89,19 @@ interface ReadingRows {
   readonly room: { rows: number; bytes: number }
 }
 
-/** From step to step. */
+/** From step to step; null where there are too many. */
 async function shownRows(
   rows: readonly AnyRow[],
   { steps, first, where }: ReadRelation,
   reading: ReadingRows,
-): Promise<readonly ShownRow[]> {
+): Promise<readonly ShownRow[] | null> {
   let holders: Holders = new Map()
   for (const [index, row] of rows.entries()) hold(holders, row, first, [index])
-  let shown: readonly ShownRow[] = []
+  let shown: readonly ShownRow[] | null = []
   for (const [index, step] of steps.entries()) {
     const next = steps[index + 1]
     shown = await rowsOf(step, holders, next === undefined ? where : null, reading)
-    if (next === undefined) break
+    if (next === undefined || shown === null) break
     holders = new Map()
     for (const { row, holders: others } of shown)
       hold(holders, row, { fields: next.from, domains: next.domains }, others)
@@ -123,7 +128,7 @@ async function rowsOf(
   holders: Holders,
   where: object | null,
   { reads, room }: ReadingRows,
-): Promise<readonly ShownRow[]> {
+): Promise<readonly ShownRow[] | null> {
   const keys = new Map([...holders].map(([key, { values }]) => [key, values] as const))
   const wheres = keyedWheres(model, [{ fields: to, domains, keys }])
   invariant(wheres !== null, 'Related rows are asked for by values that a query takes.')
@@ -137,7 +142,7 @@ async function rowsOf(
     const { rows, bytes } = await readWindow(findMany, query, bounds)
     room.rows -= rows.length
     room.bytes -= bytes
-    if (room.rows < 0 || room.bytes < 0) throw tooMany(model)
+    if (room.rows < 0 || room.bytes < 0) return null
     for (const row of rows) {
       const key = relatedKeyOf(row, to, domains)
       if (key === null || key === undefined) continue
@@ -147,10 +152,10 @@ async function rowsOf(
   return found
 }
 
-function tooMany({ name }: ModelSpec): RowcastError {
+function tooMany({ last }: ReadRelation): RowcastError {
   return new RowcastError(
     'LIST_TOO_COSTLY',
-    `The rows of a list have more related rows of ${name} than are read with them.`,
+    `The rows of a list have more related rows of ${last.related.model.name} than are read with them.`,
     { hint: 'Take fewer rows, or do not select the relation.' },
   )
 }

@@ -27,6 +27,8 @@ export interface ReadRelation {
   readonly first: IncludedRelation
   /** The last: what is shown. */
   readonly last: Pick<IncludedRelation, 'related'>
+  /** Whether it is shown by what need not follow it, such as a count: then too many rows end no list. */
+  readonly isOptional: boolean
   /** Which related rows are seen, for Prisma; null for all. */
   readonly where: object | null
   /** Fields of them that are seen. */
@@ -36,14 +38,14 @@ export interface ReadRelation {
 }
 
 /** What the viewer sees of the related model. */
-export interface SeenRows extends Pick<ReadRelation, 'seen' | 'fields'> {
+export interface SeenRows extends Pick<ReadRelation, 'seen' | 'fields' | 'isOptional'> {
   readonly rows: { readonly where: object; readonly condition: Condition } | null
 }
 
 /** It; null where its rows cannot be asked for by the values that they have in common. */
 export function readRelation(
   { catalog, model, relation }: { catalog: ModelCatalog; model: ModelSpec; relation: RelationSpec },
-  { seen, fields, rows }: SeenRows,
+  { seen, fields, isOptional, rows }: SeenRows,
 ): ReadRelation | null {
   const steps = relationSteps(catalog, model, relation).flatMap((step, index, all): ReadStep[] => {
     const domains = domainsOf(catalog, step.model, step.to)
@@ -63,7 +65,7 @@ export function readRelation(
   // Whose it is says the join table alone.
   if (rows !== null && steps.length > 1) deciding.push(last.model.name)
   return {
-    ...{ name, seen, fields, steps, deciding: new Set(deciding), where: rows?.where ?? null },
+    ...{ name, seen, fields, isOptional, steps, deciding: new Set(deciding), where: rows?.where ?? null },
     first: { name, filter: null, fields: first.from, domains: first.domains, related: related(first) },
     last: { related: related(last) },
   }

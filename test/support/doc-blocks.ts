@@ -36,3 +36,17 @@ export function listBlocks(language?: string): readonly DocBlock[] {
     return blocks.filter((block) => language === undefined || block.language === language)
   })
 }
+
+/** Every line of words that stands in no block. */
+export function linesOfPages(): readonly Omit<DocBlock, 'language'>[] {
+  return listPages().flatMap((page) => {
+    let isCode = false
+    return readFileSync(join(ROOT, page), 'utf8')
+      .split('\n')
+      .flatMap((text, index) => {
+        const isFence = /^ *```/.test(text)
+        if (isFence) isCode = !isCode
+        return isCode || isFence ? [] : [{ place: `${page}:${index + 1}`, text }]
+      })
+  })
+}

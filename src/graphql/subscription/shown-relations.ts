@@ -42,10 +42,11 @@ export async function shownRelations(
   const relations: ShownRelation[] = []
   const asked: ReadRelation[] = []
   for (const relation of all) {
-    const found = await followable(subscribed, relation, context)
+    const isOptional = !relation.isList || !named.has(relation.name)
+    const found = await followable(subscribed, { relation, isOptional }, context)
     if ('judged' in found) relations.push(found.judged)
     else if ('asked' in found) asked.push(found.asked)
-    else if (relation.isList && named.has(relation.name)) throw refused(subscribed, relation, found)
+    else if (!isOptional) throw refused(subscribed, relation, found)
   }
   return { relations, asked }
 }
@@ -87,6 +88,12 @@ function relationsIn(selection: unknown): readonly string[] {
   return [...names, ...counts.flatMap((part) => Object.keys(Object(part)))]
 }
 
+interface WantedRelation {
+  readonly relation: RelationSpec
+  /** Whether it may be left as it was read. */
+  readonly isOptional: boolean
+}
+
 /** Why changes of a relation cannot be followed. */
 interface Obstacle {
   readonly why: string
@@ -97,11 +104,12 @@ interface Obstacle {
 
 async function followable(
   subscribed: SubscribedModel,
-  relation: RelationSpec,
+  wanted: WantedRelation,
   context: object,
 ): Promise<Found | Obstacle> {
   const { scope, model } = subscribed
   const { feed, policies } = scope
+  const { relation } = wanted
   const name = relation.model
   const spec = feed.catalog.models[name]
   if (spec === undefined || !isPublished(subscribed, name)) return notLive(subscribed, name)
@@ -115,7 +123,7 @@ async function followable(
   const key = policies.foreignKey(model.name, relation.name)
   if (key?.fields.some((field) => policies.view(context, key.model).hidden.has(field)) === true)
     return { why: 'its foreign key is hidden', hint: '', isForbidden: true }
-  return judgedRelation(subscribed, relation, context) ?? askedRelation(subscribed, relation, context)
+  return judgedRelation(subscribed, relation, context) ?? askedRelation(subscribed, wanted, context)
 }
 
 /** By the values of a related row, where these say whose it is and who sees it. */
@@ -138,7 +146,7 @@ function judgedRelation(
 /** By a look at the database. */
 function askedRelation(
   subscribed: SubscribedModel,
-  relation: RelationSpec,
+  { relation, isOptional }: WantedRelation,
   context: object,
 ): Found | Obstacle {
   const { scope, model } = subscribed
@@ -151,7 +159,7 @@ function askedRelation(
   })
   const asked = readRelation(
     { catalog, model, relation },
-    { seen, rows, fields: fields.map(({ name }) => name) },
+    { seen, rows, isOptional, fields: fields.map(({ name }) => name) },
   )
   if (asked === null)
     return {
