@@ -126,14 +126,14 @@ export function readAtFence(
   return readForRows(client, model, timeoutMs, (findMany) => findMany(query))
 }
 
-/** The same for whatever is read. @throws as `readAtFence` */
+/** The same for whatever is read. @throws as `readAtFence`, and LIST_TOO_COSTLY where `read` does */
 export async function readForRows(
   ...[client, model, ...how]: Parameters<typeof atFence>
 ): Promise<RowsAtFence> {
   try {
     return await atFence(client, model, ...how)
   } catch (cause) {
-    if (isRowcastError(cause, 'SOURCE_ROW_SECURITY')) throw cause
+    if (isRowcastError(cause, 'SOURCE_ROW_SECURITY') || isRowcastError(cause, 'LIST_TOO_COSTLY')) throw cause
     // Without the cause: its text quotes values.
     if (isRejected(cause))
       throw new RowcastError(

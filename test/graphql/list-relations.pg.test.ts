@@ -142,3 +142,30 @@ it('are refused with to-many relations whose changes say nothing of the rows', a
   await list.next()
   await list.end()
 })
+
+it('end where their rows show more related rows than are read with them', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using live = await openLiveRowcast(database, WORLD)
+  await database.query(`INSERT INTO users (id, email) VALUES ('${ADA}', 'ada@x')`)
+  await database.query(
+    `INSERT INTO "Post" (id, title, "authorId") VALUES (1, 'p', '${ADA}'), (2, 'q', '${ADA}')`,
+  )
+  await database.query(`INSERT INTO "Tag" (id, name) SELECT i, 't' || i FROM generate_series(1, 4000) i`)
+  await database.query(
+    `INSERT INTO "_PostToTag" SELECT p, i FROM generate_series(1, 2) p, generate_series(1, 4000) i`,
+  )
+  const { rowcast, prisma } = live
+  const schema = schemaOver(rowcast, prisma)
+  const open = (take: number) =>
+    openShownList(schema, 'editor', {
+      model: 'post',
+      args: `take: ${take}`,
+      fields: 'id tags(take: 1) { id }',
+    })
+  const list = await open(2)
+  await expect(list.next()).rejects.toThrow(/more related rows of Tag/)
+  await database.query(`DELETE FROM "_PostToTag" WHERE "A" = 2`)
+  const smaller = await open(2)
+  await smaller.next()
+  await smaller.end()
+})
