@@ -84,7 +84,7 @@ export interface SubscribeOptions<
   /**
    * Begins with the rows that `where` describes, each as `action: 'READ'`, then `action: 'READY'` with the first cursor that can be
    * gone on after, then changes: put together, they are what `findMany` gives after each transaction. With `after` it goes on there
-   * instead. Not with `action`, `old`, `new`, `changed`, nor where changes are conflated. @default false: changes only
+   * instead. Not with `action`, `old`, `new`, `changed`. @default false: changes only
    */
   readonly initial?: Initial | undefined
   /** One action or several; all when left out. The type of the changes narrows with it. */

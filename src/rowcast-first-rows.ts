@@ -1,7 +1,7 @@
 /** Beside the spine. A subscription of the library that begins with the rows there are: what it is made of, and what it gives. */
 
 import { mapIterator } from './async-iteration.ts'
-import type { BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
+import type { BusSubscription, SubscriptionRequest } from './bus/bus.ts'
 import { type ChangeFilter, parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
@@ -31,7 +31,6 @@ export interface FirstRowsHost {
   readonly prisma: unknown
   /** How long a page may take in PostgreSQL, and a connection of the application's pool to be had. */
   readonly answerTimeoutMs: number
-  readonly overflow: OverflowPolicy | undefined
   /** The pages of all subscriptions. */
   readonly held: HeldPages
   readonly softDeleteOf: (model: string) => string | undefined
@@ -101,7 +100,7 @@ export function libraryConditions(
 function partsOf(
   host: FirstRowsHost & { readonly reads: PageReads },
   model: ModelSpec,
-  { filter, conditions: asked, pageSize, signal, label, account }: RowsRequest,
+  { filter, conditions: asked, pageSize, signal, label, account, overflow }: RowsRequest,
 ): FirstRowsParts {
   const { catalog, reads, held } = host
   const order = rowKeyOf(model).map((field) => ({ field, direction: 'asc' }) as const)
@@ -119,7 +118,9 @@ function partsOf(
       return cursor
     },
     subscribe: (after) =>
-      host.rowcast().subscribeDeliveries({ model: model.name, filter, after, signal, label, account }),
+      host
+        .rowcast()
+        .subscribeDeliveries({ model: model.name, filter, after, signal, label, account, overflow }),
     readPage(behind, take, ending) {
       const query = {
         where: { AND: behind === null ? conditions : [...conditions, rowsBehind(order, behind)] },
@@ -153,8 +154,6 @@ function fitted({ rows, fence }: RowsAtFence, bytesMax: number): FencedRows {
 
 function checkRequest(host: FirstRowsHost, model: ModelSpec, request: RowsRequest): void {
   checkAsksForRows(request.refused)
-  if ((request.overflow ?? host.overflow) === 'conflate')
-    throw refused('A subscription that conflates cannot begin with rows.', "Leave `overflow` at 'end'.")
   checkHasRows(host, model)
   const { pageSize } = request
   if (pageSize === undefined || (Number.isInteger(pageSize) && pageSize >= 1 && pageSize <= PAGE_ROWS_MAX))

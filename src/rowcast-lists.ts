@@ -10,7 +10,7 @@ import { canonicalText } from './catalog/values/canonical-text.ts'
 import type { AnyRow } from './changes/change.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
-import { checkHasRows, type FirstRowsHost, libraryConditions, refused } from './rowcast-first-rows.ts'
+import { checkHasRows, type FirstRowsHost, libraryConditions } from './rowcast-first-rows.ts'
 import { checkReadRelations, openFollowed, relatedReading } from './rowcast-list-changes.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
 import { givenList, givenTotals } from './rowcast-lists-events.ts'
@@ -49,6 +49,7 @@ import {
   TotalsView,
   totalsQuery,
 } from './sets/totals-view.ts'
+import { withoutMarked } from './sets/unmarked-relations.ts'
 import { unmarkedWhere } from './sets/unmarked-where.ts'
 import { rowIdOf } from './sets/written-rows.ts'
 
@@ -236,7 +237,6 @@ class Lists {
     const { rowcast } = this.#host
     const isAskedAgain = asksRelatedRows(filter)
     const models = isAskedAgain ? followedModels(this.#host.related, model, { filter }) : []
-    for (const name of models) this.#checkUnmarked(name)
     checkReadRelations(this.#host.related, asked)
     const followed = { model: model.name, filter, relations, asked, decidedBy: isAskedAgain ? models : null }
     return {
@@ -253,21 +253,17 @@ class Lists {
     }
   }
 
-  /** Prisma is asked for the rows, and counts marked ones of other models. @throws FIRST_ROWS_REFUSED */
-  #checkUnmarked(name: string): void {
-    if (this.#host.softDeleteOf(name) === undefined) return
-    const why = `A list or totals cannot ask for rows of ${name}, which has softDelete.`
-    throw refused(why, 'Subscribe with `initial: true`, or register it without and name the field.')
-  }
-
   async #read<Loaded extends { readonly bytes: number }>(
     model: ModelSpec,
     conditions: readonly object[],
     load: KeptParts<Loaded, unknown, unknown>['load'],
     { signal, owner, checkRoom }: KeptSetReader,
   ) {
-    const unmarked = unmarkedWhere(model, this.#host.softDeleteOf(model.name))
-    const where = { AND: unmarked === null ? conditions : [...conditions, unmarked] }
+    const { catalog, softDeleteOf } = this.#host
+    const unmarkedOf = (each: ModelSpec) => unmarkedWhere(each, softDeleteOf(each.name))
+    // Prisma, which is asked for the rows, knows nothing of marks.
+    const asked = conditions.map((each) => withoutMarked({ catalog, unmarkedOf }, model, each))
+    const where = { AND: [...asked, unmarkedOf(model) ?? []].flat() }
     let loaded: Loaded | undefined
     let begunAtMs = 0
     const read = async () => {

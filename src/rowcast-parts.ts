@@ -103,7 +103,16 @@ export function createParts<Types extends ModelTypeMap>(
     ...{ options, catalog, logger, address, target, queryRole, durability, scaling, archive },
     ...{ guard, presence, observers, visibility },
     bus: withRelatedRows(ownBus, {
-      ...{ prisma: options.prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs, schema },
+      ...{
+        prisma: options.prisma,
+        visibility,
+        guard,
+        observers,
+        held,
+        softDeleteOf,
+        answerTimeoutMs,
+        schema,
+      },
       isShared: archive !== null,
     }),
     ...{ models, held },

@@ -1,6 +1,7 @@
 /** Beside the spine. Subscriptions of the library whose `where` follows relations: what they need, and what they give. */
 import { mapIterator } from './async-iteration.ts'
 import type { InProcessBus, OverflowPolicy } from './bus/bus.ts'
+import type { BusObservers } from './bus/bus-observer.ts'
 import type { ExplainRequest, RelatedRows } from './bus/explain-delivery.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import {
@@ -23,7 +24,7 @@ import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
 import type { Guard } from './guard.ts'
 import { ownRows } from './rowcast-changes.ts'
-import { checkAsksForRows, refused as firstRowsRefused } from './rowcast-first-rows.ts'
+import { checkAsksForRows } from './rowcast-first-rows.ts'
 import { relatedRowsAt } from './sets/explain-related.ts'
 import { canFence, type RowsAtFence } from './sets/fence.ts'
 import type { HeldPages } from './sets/held-pages.ts'
@@ -46,7 +47,8 @@ import type { VisibilityGate } from './source/db/visibility.ts'
 
 /** The bus in front of one that follows no relations. */
 export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): SetsBus {
-  const { prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs, schema, isShared } = parts
+  const { prisma, visibility, guard, observers, held, softDeleteOf, answerTimeoutMs, schema, isShared } =
+    parts
   const monotonicMs = () => performance.now()
   const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
   const follower = new StreamFollower({ bus, monotonicMs, wait, look: () => visibility.look() })
@@ -62,6 +64,7 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
     ...{ bus, follower, guard, isShared },
     reading: {
       ...{ readRows, held, bytesOf, turns: new TurnShare({ guard }) },
+      onDropped: (...dropped) => observers.onDropped(...dropped),
       whenVisible: (ordinal, model) => reader.whenVisible(ordinal, model),
       endLsn: (model) => reader.endLsn(model),
     },
@@ -72,6 +75,7 @@ interface RelatedRowsParts {
   readonly prisma: unknown
   readonly visibility: VisibilityGate
   readonly guard: Guard
+  readonly observers: BusObservers
   readonly held: HeldPages
   readonly softDeleteOf: (model: string) => string | undefined
   /** The PostgreSQL schema of tables that name none. */
@@ -104,8 +108,6 @@ export function parseLibraryFilter(
   const key = canonicalText(Object.fromEntries(given))
   return parseChangeFilter(model, catalog, input, { relations: {}, key })
 }
-
-const END_HINT = "Leave `overflow` at 'end'."
 
 /** Subscribes to rows that other rows decide about, for the library's users. @throws BAD_FILTER, BAD_CURSOR, and what is wrong with a model */
 export function subscribeRelated<C>(
@@ -144,20 +146,12 @@ function open(host: RelatedRowsHost, model: ModelSpec, request: RelatedRowsReque
   const filter = filterOrAll(request.filter)
   const ofFilters = followedModels(host, model, { filter, rights })
   const conflates = (overflow ?? host.overflow) === 'conflate'
-  if (conflates) checkConflates(request)
   const setModels = new Set([...ofFilters, ...includedModels(host, include)])
   const asksForWrites = [filter.old, filter.new, filter.changed].some((part) => part !== null)
   const asksForRows = !asksForWrites && (actions ?? []).length === 0
   const shown = { model, filter, include, asksForRows, isInitial }
   const wanted = { ...shown, setModels, rights, actions, after, account, conflates }
   return host.bus.subscribeRelated(wanted, signal)
-}
-
-/** @throws FIRST_ROWS_REFUSED, BAD_FILTER where what is asked for cannot be left out */
-function checkConflates({ isInitial = false, include = [] }: RelatedRowsRequest): void {
-  if (isInitial) throw firstRowsRefused('A subscription that conflates cannot begin with rows.', END_HINT)
-  if (include.length > 0)
-    throw badFilter('include', 'a subscription that conflates would lack what a row hears of.', END_HINT)
 }
 
 /** Names of the models of included relations, and of those that their filters ask. @throws BAD_FILTER where one cannot be followed */

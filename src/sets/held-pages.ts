@@ -116,7 +116,8 @@ export class HeldPages {
   }
 }
 
-function firstRowsLate(): RowcastError {
+/** What ends a subscription that has not taken all of its first rows. */
+export function firstRowsLate(): RowcastError {
   const happened = 'First rows were left waiting for longer than they can be kept.'
   return new RowcastError('FIRST_ROWS_FAILED', happened)
 }

@@ -35,6 +35,8 @@ export interface Via {
   readonly action: ChangeAction
   /** The primary key of the related row; null for TRUNCATE. */
   readonly key: AnyRow | null
+  /** The row that has this key, which nobody is shown: by it, it is judged once more who may hear of it. Null for TRUNCATE. */
+  readonly image: AnyRow | null
 }
 
 /** What a row hears of: the first changes of its related rows in their order, and how many there are of them. */

@@ -1,17 +1,21 @@
 /**
  * Sets, between stages 6 and 7. What a subscription that conflates gives to whoever asks it. It reads the log as fast as that grows, whoever
- * asks, and keeps the latest event of each row. It gives none before all is worked out that has come: a right that is taken away meanwhile
- * takes what waits with it.
+ * asks, and keeps the latest event of each row, behind the rows that it begins with. It gives none before all is worked out that has come: a
+ * right that is taken away meanwhile takes what waits with it.
  */
 import { DONE } from '../async-iteration.ts'
 import type { DeliveryPull, DeliveryReader } from '../bus/bus.ts'
+import type { DropReason } from '../bus/bus-observer.ts'
+import { primaryKeyOf } from '../catalog/row-key.ts'
 import type { AnyRow } from '../changes/change.ts'
-import type { RowcastError } from '../errors.ts'
+import { isRowcastError, type RowcastError } from '../errors.ts'
 import type { AnswersSource } from './answers.ts'
+import type { RowsReady } from './first-rows.ts'
 import type { PageHolder } from './held-pages.ts'
-import { LatestEvents, type WaitingEvent } from './latest-events.ts'
+import { LatestEvents, type Sight, type WaitingEvent } from './latest-events.ts'
 import type { RelatedEvent } from './related-event.ts'
 import type { RelatedReading, RelatedRequest } from './related-request.ts'
+import { WaitingFirstRows } from './waiting-first-rows.ts'
 import { rowIdOf } from './written-rows.ts'
 
 /** Who gives the events. */
@@ -20,8 +24,8 @@ export interface LatestAnswersSource extends AnswersSource<RelatedEvent> {
   workedOut(): number
   /** The one that the stream has come to. */
   newest(): number
-  /** Whether the rights after a transaction, which is worked out, let a row through. */
-  isSeenAt(row: AnyRow, ordinal: number): boolean
+  /** What the rights after a transaction, which is worked out, let through. */
+  sightAt(ordinal: number): Sight
   /** Nothing waits any more. */
   onEmpty(): void
   /** What ends it where there is no room for what waits. */
@@ -36,6 +40,8 @@ interface Asking {
 
 /** What waits beside its images: its own objects and those of its slot, and the id of its row. */
 const EVENT_BYTES = 512
+/** What a row has heard of, beside the image of the related row. */
+const VIA_BYTES = 128
 
 /** Events in order, to whoever waits for each or takes what is there; not to both at one time. */
 export class LatestAnswers implements DeliveryPull<RelatedEvent> {
@@ -43,6 +49,8 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
   readonly #source: LatestAnswersSource
   readonly #reading: Pick<RelatedReading, 'held' | 'bytesOf' | 'turns'>
   readonly #latest: LatestEvents
+  readonly #first: WaitingFirstRows
+  readonly #onDropped: (count: number, why: DropReason) => void
   readonly #asking: Asking[] = []
   readonly #holder: PageHolder
   #isEnded = false
@@ -52,20 +60,23 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
     const { model, asksForRows, account } = request
     this.#source = source
     this.#reading = reading
+    this.#onDropped = (count, why) => reading.onDropped?.(model.name, count, why)
+    this.#first = new WaitingFirstRows((row) => primaryKeyOf(model, row))
     this.#latest = new LatestEvents({
       asksForRows,
       idOf: (key) => rowIdOf(model, key),
-      weigh: (event) => EVENT_BYTES + reading.bytesOf(imagesOf(event)),
+      weigh: (event) => reading.bytesOf(imagesOf(event)) + bytesBeside(event),
+      onDropped: (count) => this.#onDropped(count, 'conflated'),
     })
     this.#holder = { account, whenLate: () => source.whenLate(), end: (error) => source.onFailed(error) }
     void this.#read()
   }
 
   get waiting(): number {
-    return this.#latest.size
+    return this.#first.size + this.#latest.size
   }
 
-  /** The first of these. */
+  /** The first of these, behind the rows that it begins with. */
   get first(): WaitingEvent | undefined {
     return this.#latest.first
   }
@@ -119,7 +130,10 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
     if (this.#isEnded) return
     this.#isEnded = true
     this.#failure = failure
+    if (isRowcastError(failure, 'SUBSCRIBER_TOO_SLOW') && this.#latest.size > 0)
+      this.#onDropped(this.#latest.size, 'too_slow')
     this.#latest.clear()
+    this.#first.clear()
     this.#reading.held.letGo(this.#holder)
     this.#serve()
     this.reader?.onReadable()
@@ -137,13 +151,26 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
       while (!this.#isEnded) {
         const event = await this.#source.pull()
         if (event === null) return this.end(null)
-        // There are no first rows for whoever conflates.
-        if (event.kind === 'written' || event.kind === 'moved') this.offer([event])
+        if (event.kind === 'first') this.#first.add(event)
+        else if (event.kind === 'ready') this.#close(event)
+        else this.offer([event])
         await this.#reading.turns?.wait()
       }
     } catch (error) {
       this.#source.onFailed(error)
     }
+  }
+
+  /** All first rows have come. Until then they are counted where they were read. */
+  #close(ready: RowsReady): void {
+    if (this.#isEnded) return
+    this.#first.close(ready, (rows) => this.#reading.bytesOf(rows))
+    this.#count(this.#bytes)
+    this.settle()
+  }
+
+  get #bytes(): number {
+    return this.#first.bytes + this.#latest.bytes
   }
 
   #serve(): void {
@@ -168,13 +195,13 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
   }
 
   /** The next one, where all is worked out that has come; judged by the rights of then. */
-  #next(): WaitingEvent | undefined {
+  #next(): RelatedEvent | undefined {
     if (this.waiting === 0 || !this.#isWorkedOut) return undefined
-    const workedOut = this.#source.workedOut()
+    const sight = this.#source.sightAt(this.#source.workedOut())
     while (this.waiting > 0) {
-      const event = this.#latest.shift((row) => this.#source.isSeenAt(row, workedOut))
+      const event = (this.#first.size > 0 ? this.#first : this.#latest).shift(sight)
       this.#reading.held.move(this.#holder)
-      this.#count(this.#latest.bytes)
+      this.#count(this.#bytes)
       if (event !== undefined) return event
     }
     this.#source.onEmpty()
@@ -185,7 +212,7 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
   #keep(event: WaitingEvent): void {
     const { held } = this.#reading
     const added = this.#latest.add(event)
-    const { bytes } = this.#latest
+    const bytes = this.#bytes
     // What it replaces makes room for it.
     this.#count(bytes - added)
     const isRoom = held.fits(bytes, this.#holder) && this.#holder.account?.isFull !== true
@@ -202,6 +229,11 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
 }
 
 function imagesOf(event: WaitingEvent): readonly AnyRow[] {
-  const images = event.kind === 'moved' ? [event.row] : [event.change.old, event.change.new]
-  return images.filter((row) => row !== null)
+  const own = event.kind === 'moved' ? [event.row] : [event.change.old, event.change.new]
+  const related = event.heard?.via.map(({ image }) => image) ?? []
+  return [...own, ...related].filter((row) => row !== null)
+}
+
+function bytesBeside({ heard }: WaitingEvent): number {
+  return EVENT_BYTES + VIA_BYTES * (heard?.via.length ?? 0)
 }

@@ -1,15 +1,24 @@
 /**
  * Sets, between stages 6 and 7. What waits for a subscription that conflates: of each row the latest event alone, where that one stood. A row
- * that the subscriber has under a key that it has no more goes nevertheless. What is given is judged once more: rights may have gone since.
+ * that the subscriber has under a key that it has no more goes nevertheless. A row hears of all that its related rows have gone through since
+ * it was given last. What is given is judged once more: rights may have gone since.
  */
 import type { AnyRow } from '../changes/change.ts'
 import { formatCursor, INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { keyBefore } from '../changes/key-before.ts'
 import { toLsn } from '../wire/lsn.ts'
+import type { Via } from './included-relation.ts'
+import { heardTogether } from './related-changes.ts'
 import { cursorOf, type MovedEvent, type TransactionEvent } from './related-event.ts'
 
 /** An event, and whether it is the last of its transaction. */
 export type WaitingEvent = TransactionEvent & { readonly isLast: boolean }
+
+/** What the rights of now let through. */
+export interface Sight {
+  readonly isSeen: (row: AnyRow) => boolean
+  readonly isHeard: (via: Via) => boolean
+}
 
 /** How it is kept. */
 export interface LatestEventsOptions {
@@ -19,6 +28,8 @@ export interface LatestEventsOptions {
   readonly asksForRows: boolean
   /** What it takes in memory while it waits, by estimate. */
   readonly weigh: (event: WaitingEvent) => number
+  /** So many of them are not given. @default nobody counts them */
+  readonly onDropped?: ((count: number) => void) | undefined
 }
 
 /** The latest event of a row. */
@@ -79,36 +90,38 @@ export class LatestEvents {
   add(event: WaitingEvent): number {
     const { key, oldKey, isGone, isEntering } = saidOf(event)
     if (key === null) {
+      this.#noteDropped(this.#size)
       this.clear()
       return this.#push({ event, id: null, isNew: false, replaces: null })
     }
     const { idOf, asksForRows } = this.#options
     const id = idOf(key)
     const from = oldKey === null ? id : idOf(oldKey)
-    const before = this.#byId.get(from)
+    const slot = this.#byId.get(from)
+    // The slot may have another event by then.
+    const before = slot && { event: slot.event, isNew: slot.isNew }
     const hasFrom = before === undefined ? !isEntering : !before.isNew
     this.#drop(from)
     if (isGone) {
       if (hasFrom || !asksForRows) return this.#push({ event, id: from, isNew: false, replaces: null })
       // What came and went meanwhile was never there for whoever asks for rows.
       this.#passLast(event, this.#last)
+      this.#noteDropped(1)
       return 0
     }
     // Another row may have had the key.
     const other = oldKey === null ? undefined : this.#byId.get(id)
     const isNew = oldKey === null ? !hasFrom : (other?.isNew ?? true)
     if (oldKey !== null) this.#drop(id)
-    return this.#push({ event, id, isNew, replaces: hasFrom ? oldKey : null })
+    return this.#push({ event: hearing(before?.event, event), id, isNew, replaces: hasFrom ? oldKey : null })
   }
 
-  /**
-   * The next one, as it may be given now; none where nothing of it may be.
-   * @param isSeen whether the rights of now let a row through
-   */
-  shift(isSeen: (row: AnyRow) => boolean): WaitingEvent | undefined {
+  /** The next one, as it may be given now; none where nothing of it may be. */
+  shift(sight: Sight): WaitingEvent | undefined {
     const slot = this.#first
     if (slot === null) return undefined
-    const [event, shown] = seenNow(slot, isSeen, this.#options.asksForRows)
+    slot.event = heardNow(slot.event, sight)
+    const [event, shown] = seenNow(slot, sight, this.#options.asksForRows)
     // The other one is judged when it is given.
     if (shown !== undefined) Object.assign(slot, { event: shown, replaces: null })
     else this.#remove(slot)
@@ -152,6 +165,7 @@ export class LatestEvents {
     if (slot === undefined) return
     const { event, replaces } = slot
     this.#byId.delete(id)
+    if (replaces === null || this.#options.asksForRows) this.#noteDropped(1)
     if (replaces === null) {
       this.#remove(slot)
       this.#passLast(event, slot.before)
@@ -165,11 +179,30 @@ export class LatestEvents {
     if (!this.#byId.has(replaced)) this.#byId.set(replaced, slot)
   }
 
+  #noteDropped(count: number): void {
+    if (count > 0) this.#options.onDropped?.(count)
+  }
+
   /** Where the last one of a transaction falls away, the one before it is the last that comes of that. */
   #passLast(event: WaitingEvent, before: Slot | null): void {
     if (!event.isLast || before === null || ordinalAt(before.event) !== ordinalAt(event)) return
     before.event = { ...before.event, isLast: true }
   }
+}
+
+/** With what the row has heard of before, and was not given. */
+function hearing(before: WaitingEvent | undefined, event: WaitingEvent): WaitingEvent {
+  const { heard } = event
+  if (before?.heard === undefined || heard === undefined || saidOf(before).isGone) return event
+  return before.heard.viaCount === 0 ? event : { ...event, heard: heardTogether(before.heard, heard) }
+}
+
+/** Without what it has heard of rows that may not be seen any more. */
+function heardNow(event: WaitingEvent, { isHeard }: Sight): WaitingEvent {
+  const { heard } = event
+  const via = heard?.via.filter(isHeard)
+  if (heard === undefined || via === undefined || via.length === heard.via.length) return event
+  return { ...event, heard: { via, viaCount: heard.viaCount - heard.via.length + via.length } }
 }
 
 function ordinalAt(event: WaitingEvent): bigint {
@@ -194,7 +227,7 @@ function saidOf(event: TransactionEvent): Said {
 /** Rows that may not be seen any more are not shown as they were before either. */
 function seenNow(
   { event, replaces }: Latest,
-  isSeen: (row: AnyRow) => boolean,
+  { isSeen }: Sight,
   asksForRows: boolean,
 ): readonly WaitingEvent[] {
   if (event.kind === 'moved') return [event]

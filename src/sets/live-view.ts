@@ -7,12 +7,15 @@ import type { AnyRow } from '../changes/change.ts'
 import { FollowedRights } from './followed-rights.ts'
 import { idOf, type SetWatcher } from './held-set.ts'
 import { type IncludedRelation, ofRelatedRows } from './included-relation.ts'
+import type { Sight } from './latest-events.ts'
 import { LiveRows } from './live-rows.ts'
 import type { LogTransaction } from './log-transactions.ts'
 import type { AudienceMember } from './related-audiences.ts'
 import { RelatedChanges } from './related-changes.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import type { HeldSets, SetGraph } from './set-graph.ts'
+
+const NOTHING_SEEN: Sight = { isSeen: () => false, isHeard: () => false }
 
 /** What every change meets. */
 export function filterOrAll(filter: ChangeFilter | null): ChangeFilter {
@@ -148,11 +151,27 @@ export class LiveView {
     if (this.#rights !== null) this.#turn(filterOrAll(await this.#rights.begin(ordinal)))
   }
 
-  /** Whether the rights after a transaction let a row through; the sets have been brought through it. */
-  isSeenAt(row: AnyRow, ordinal: number): boolean {
-    if (this.#held === null) return false
-    this.#rows ??= new LiveRows(this.#request.model, this.#filter, this.#held.get)
-    return this.#rows.isSeenAt(row, ordinal)
+  /** What the rights after a transaction let through; the sets have been brought through it. */
+  sightAt(ordinal: number): Sight {
+    if (this.#held === null) return NOTHING_SEEN
+    const { get } = this.#held
+    this.#rows ??= new LiveRows(this.#request.model, this.#filter, get)
+    const rows = this.#rows
+    const related = new Map<string, LiveRows | null>()
+    const relatedTo = (name: string) => {
+      const { filter = null, related: to } = this.#include.find((each) => each.name === name) ?? {}
+      return filter === null || to === undefined ? null : new LiveRows(to.model, filter, get)
+    }
+    return {
+      isSeen: (row) => rows.isSeenAt(row, ordinal),
+      isHeard({ relation, image }) {
+        if (image === null) return true
+        const known = related.get(relation)
+        const seen = known === undefined ? relatedTo(relation) : known
+        related.set(relation, seen)
+        return seen?.isSeenAt(image, ordinal) ?? true
+      },
+    }
   }
 
   /** The rows, once the sets have been brought through all that came. @throws what ended one of them */

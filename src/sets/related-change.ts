@@ -55,6 +55,8 @@ export type IncludableRelation<
 interface FollowingOptions {
   /** Go on after the event with this cursor. @default what commits from now on */
   readonly after?: string | undefined
+  /** What happens where it is too slow: see `SubscribeOptions`. @default that of createRowcast */
+  readonly overflow?: OverflowPolicy | undefined
   /** Ends the subscription. */
   readonly signal?: AbortSignal | undefined
 }
@@ -63,8 +65,6 @@ interface FollowingOptions {
 export interface RelatedOptions<Where extends object> extends FollowingOptions {
   /** Which rows, in the shape of Prisma's `where`: `{ team: { is: { name: 'x' } } }`. */
   readonly where: Where
-  /** What happens where it is too slow: see `SubscribeOptions`. With `conflate` it begins with no rows. @default that of createRowcast */
-  readonly overflow?: OverflowPolicy | undefined
 }
 
 /** What a subscription that hears of related rows may ask for. */
@@ -102,7 +102,7 @@ type KeyOf<Types extends ModelTypeMap, To> = To extends keyof Types & string ? T
 
 /** What a row hears of the relations that are included. */
 export interface HeardChanges<Related> {
-  /** The changes of its related rows, in their order: at most 100. */
+  /** The changes of its related rows, in their order: at most 100. Where events are conflated, those of the events that were left out as well. */
   readonly via: readonly Related[]
   /** How many there are of them. */
   readonly viaCount: number

@@ -129,18 +129,18 @@ export class RelatedChanges {
     for (const change of transaction.changesOf(model.name)) {
       yield
       const { action, index } = change
-      const via = (key: AnyRow | null): RelatedRowChange => ({
+      const via = (key: AnyRow | null, image: AnyRow | null): RelatedRowChange => ({
         index,
-        via: { relation: relation.name, action, key },
+        via: { relation: relation.name, action, key, image },
       })
       if (action === 'TRUNCATE') {
-        this.#ofAll.push(via(null))
+        this.#ofAll.push(via(null, null))
         this.#count += 1
         continue
       }
       const { before, after } = imagesOf(change)
       const key = after === null ? (before === null ? null : primaryKeyOf(model, before)) : change.key
-      if (before !== null || after !== null) this.#hear(relation, [before, after], via(key))
+      if (before !== null || after !== null) this.#hear(relation, [before, after], via(key, after ?? before))
     }
   }
 
@@ -185,6 +185,12 @@ export class RelatedChanges {
     for (const change of news) given.add(change)
     return news.sort((a, b) => a.index - b.index)
   }
+}
+
+/** What a row hears of that was given nothing in between. */
+export function heardTogether(first: HeardOf, then: HeardOf): HeardOf {
+  const via = [...first.via, ...then.via].slice(0, VIA_MAX)
+  return { via, viaCount: first.viaCount + then.viaCount }
 }
 
 function heardOf(changes: readonly RelatedRowChange[]): HeardOf {

@@ -1,5 +1,6 @@
 /** Sets, between stages 6 and 7. What a subscription whose conditions ask other rows is asked for, and what it lives in. Types only. */
 import type { SubscriptionRequest } from '../bus/bus.ts'
+import type { BusObserver } from '../bus/bus-observer.ts'
 import type { ChangeFilter } from '../bus/filter/change-filter.ts'
 import type { History } from '../bus/history.ts'
 import type { Account } from '../bus/holdings.ts'
@@ -31,7 +32,7 @@ export interface RelatedRequest {
   /** Where the filter follows what code answers: what it answers now, and what that depends on. */
   readonly rights?: Rights | undefined
   readonly after?: string | undefined
-  /** Whether of what it has not taken the latest event of each row is kept, and nothing else; without first rows and `include`. @default false */
+  /** Whether of what it has not taken the latest event of each row is kept, and nothing else. @default false */
   readonly conflates?: boolean | undefined
   /** Of the client that asks. */
   readonly account?: Account | undefined
@@ -86,6 +87,8 @@ export interface RelatedReading extends KeySetReading {
   readonly bytesOf: (rows: readonly AnyRow[]) => number
   /** Turns of all who read the log: what it retains is not read in one. @default at once */
   readonly turns?: Pick<TurnShare, 'wait'> | undefined
+  /** So many events of what waits are never given. @default nobody counts them */
+  readonly onDropped?: BusObserver['onDropped'] | undefined
   /** A position behind all that has committed when it is asked. @default it is not known */
   readonly endLsn?: ((model: ModelSpec) => Promise<Lsn>) | undefined
 }

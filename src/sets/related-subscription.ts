@@ -11,7 +11,7 @@ import { asError } from '../describe-error.ts'
 import type { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { Answers } from './answers.ts'
-import type { PageHolder } from './held-pages.ts'
+import { firstRowsLate, type PageHolder } from './held-pages.ts'
 import { cursorAt, type LastGiven, lastOf } from './last-given.ts'
 import { LatestAnswers, type LatestAnswersSource } from './latest-answers.ts'
 import { leftWaiting } from './left-waiting.ts'
@@ -83,8 +83,8 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
       onEmpty: () => this.#sayCaughtUp(),
       workedOut: () => Math.min(this.#reached, this.#view.knownUpTo),
       newest: () => host.graph?.ordinal ?? 0,
-      isSeenAt: (row, ordinal) => this.#view.isSeenAt(row, ordinal),
-      whenLate: () => leftWaiting(this.lastCursor),
+      sightAt: (ordinal) => this.#view.sightAt(ordinal),
+      whenLate: () => this.whenLate() ?? firstRowsLate(),
     }
     const isLatest = request.conflates === true
     this.#answers = isLatest ? new LatestAnswers(request, host.reading, source) : new Answers(source)

@@ -28,6 +28,8 @@ const thing = buildModel([buildField('id', 'Int'), buildField('group', 'Int'), b
 
 const WORLDS = Number(process.env['ROWCAST_TEST_WORLDS'] ?? 300)
 const STEPS = 260
+/** Of whoever conflates: keys are twice as many. */
+const QUEUE_LENGTH = 12
 
 type Mutate = (parts: FirstRowsParts, world: MvccWorld) => FirstRowsParts
 
@@ -189,6 +191,74 @@ it(`shows what a query would find, from READY on, at every boundary (${WORLDS} w
   timeout: 120_000,
 }, async () => {
   for (let seed = 1; seed <= WORLDS; seed += 1) expect([seed, await runWorld(seed)]).toEqual([seed, []])
+})
+
+/**
+ * One that conflates, and takes little at a time: what waits for it falls away where something later says it. In the end it has what a query
+ * finds, and so has whoever goes on after READY.
+ */
+async function runConflatingWorld(seed: number, mutate: Mutate = (parts) => parts) {
+  const pick = picker(seed)
+  const world = new MvccWorld(thing, pick, QUEUE_LENGTH)
+  const filter =
+    pick(2) === 0 ? null : parseChangeFilter(thing, catalogOf(), { where: { group: { not: 0 } } })
+  const isAsked = (row: AnyRow) => filter === null || row['group'] !== 0
+  let steps = 0
+  const tick = async () => {
+    for (let count = pick(12); count > 0 && steps < STEPS; count -= 1, steps += 1) world.step()
+    if (steps >= STEPS) world.settle()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  for (let count = 0; count < 60; count += 1) world.step()
+  const overflow = 'conflate'
+  const parts = partsOf(world, pick, { tick, filter, isAsked })
+  const subscribe = (after: string) => world.bus.subscribe({ model: 'Thing', after, filter, overflow })
+  const rows = new FirstRows(mutate({ ...parts, subscribe }, world))
+  const [fold, resumed] = [new Fold(), new Fold()]
+  let ready: string | null = null
+  for (;;) {
+    for (let count = pick(3); count > 0; count -= 1) await tick()
+    const next: { result: IteratorResult<FirstRowsEvent> | null } = { result: null }
+    rows.next().then((result) => {
+      next.result = result
+    })
+    for (let idle = 0; next.result === null && (steps < STEPS || idle < 40); idle += 1) await tick()
+    if (next.result === null || next.result.done === true) break
+    const { value } = next.result
+    if (value.kind === 'read') fold.read(value)
+    else if (value.kind === 'change') fold.apply(value.delivery.change, value.delivery.transition)
+    else {
+      ready = value.cursor
+      for (const [id, row] of fold.rows) resumed.rows.set(id, row)
+    }
+  }
+  await rows.return()
+  const wanted = textOf(world.rowsAt(2n ** 60n).filter(isAsked))
+  const later = world.bus.subscribe({ model: 'Thing', after: ready ?? '', filter })
+  for (let idle = 0; idle < 20; idle += 1) {
+    for (let next = later.pull?.take(); next !== undefined; next = later.pull?.take(), idle = 0)
+      resumed.apply(next.change, next.transition)
+    // More is read from the log once there is room.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const faults = [fold, resumed].flatMap((each, at) =>
+    each.text() === wanted
+      ? []
+      : [`${at === 0 ? 'at the end' : 'after READY'}: has ${each.text()}, wants ${wanted}`],
+  )
+  return { faults, conflated: world.conflated }
+}
+
+it(`has what a query finds in the end, where changes are conflated (${WORLDS} worlds)`, {
+  timeout: 120_000,
+}, async () => {
+  let conflated = 0
+  for (let seed = 1; seed <= WORLDS; seed += 1) {
+    const outcome = await runConflatingWorld(seed)
+    expect([seed, outcome.faults]).toEqual([seed, []])
+    conflated += outcome.conflated
+  }
+  expect(conflated).toBeGreaterThan(WORLDS)
 })
 
 const MUTANTS: Readonly<Record<string, Mutate>> = {

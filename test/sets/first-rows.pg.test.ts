@@ -262,7 +262,6 @@ describe('first rows', () => {
     const { rowcast } = live
     expect(() => rowcast.subscribe('Tag', { initial: true, action: 'INSERT' })).toThrow(refused)
     expect(() => rowcast.subscribe('Tag', { initial: true, new: { name: 'a' } })).toThrow(refused)
-    expect(() => rowcast.subscribe('Tag', { initial: true, overflow: 'conflate' })).toThrow(refused)
     expect(() => rowcast.subscribe('Tag', { initial: { pageSize: 0 } })).toThrow(refused)
     expect(() => rowcast.subscribe('Tag', { initial: true, where: { nme: 'a' } as never })).toThrow(
       /BAD_FILTER/,

@@ -3,6 +3,7 @@
  * cascades, keys that change, tables that are emptied; subscribers who leave and go on after their cursors. A ledger of all changes
  * says who hears of what.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { expect, it } from 'vitest'
 import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
@@ -10,6 +11,7 @@ import { compileCondition } from '../../src/bus/filter/compile-condition.ts'
 import type { Condition } from '../../src/bus/filter/condition.ts'
 import { TRUE } from '../../src/bus/filter/outcome.ts'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
+import { canonicalText } from '../../src/catalog/values/canonical-text.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
 import { parseCursor } from '../../src/changes/cursor.ts'
 import { isRowcastError } from '../../src/errors.ts'
@@ -112,11 +114,17 @@ const ASKED: readonly Asked[] = [
   { model: 'Comment', include: ['replies'] },
 ]
 
-async function* subscribe(rowcast: Rowcast, asked: Asked, after: string): AsyncGenerator<Event> {
+async function* subscribe(
+  rowcast: Rowcast,
+  asked: Asked,
+  after: string | null,
+  overflow: 'end' | 'conflate' = 'end',
+): AsyncGenerator<Event> {
   const { model, include, where, policy } = asked
   const orEnd = where === undefined ? undefined : { OR: [where, { id: END }] }
+  const begin = after === null ? { initial: true } : { after }
   if (policy === undefined) {
-    const events = rowcast.subscribe(model, { include, where: orEnd, after } as never)
+    const events = rowcast.subscribe(model, { include, where: orEnd, ...begin, overflow } as never)
     for await (const event of events) yield event as unknown as Event
     return
   }
@@ -130,12 +138,15 @@ async function* subscribe(rowcast: Rowcast, asked: Asked, after: string): AsyncG
     }),
   }))
   const filter = orEnd && createChangeFilter({ where: parseWhere(spec, catalog, orEnd, { relations: {} }) })
-  const events = rowcast.subscribeRelated({ model, filter: filter ?? null, include: relations, after })
+  const events = rowcast.subscribeRelated({
+    ...{ model, filter: filter ?? null, include: relations, overflow },
+    ...{ isInitial: after === null, after: after ?? undefined },
+  })
   for await (const { change, transition, heard } of events) {
-    const { action, cursor, index, key, old, new: row, transaction } = change
+    const { action, cursor, index, key, old, new: row } = change
     const cause = 'cause' in change ? change.cause : null
-    if (transaction !== null)
-      yield { model, action, transition, cause, cursor, index, key, old, new: row, transaction, ...heard }
+    const transaction = change.transaction ?? { commitLsn: 0n }
+    yield { model, action, transition, cause, cursor, index, key, old, new: row, transaction, ...heard }
   }
 }
 
@@ -179,6 +190,87 @@ async function follow({ rowcast, from, isOver }: World, asked: Asked, dice: Dice
       gaps.push([last, parseCursor(after).position.commitLsn])
     }
   }
+}
+
+interface Conflated {
+  readonly events: readonly Event[]
+  /** It has all that stands before it, and heard nothing of that. */
+  readonly from: bigint
+}
+
+/** Slowly, until the end of the world, and given the latest event of each row. Whoever has ended begins again, with the rows there are. */
+async function followConflated({ rowcast, from }: World, asked: Asked, dice: Dice): Promise<Conflated> {
+  for (let after: string | null = from; ; after = null) {
+    const events: Event[] = []
+    let begun = after === null ? null : parseCursor(after).position.commitLsn
+    try {
+      for await (const event of subscribe(rowcast, asked, after, 'conflate')) {
+        if (event.action === 'READY') begun = parseCursor(event.cursor).position.commitLsn
+        else events.push(event)
+        const isAtEnd = begun !== null && events.some((each) => isEnd(each) && isLastText(each.new))
+        if (begun !== null && isAtEnd) return { events, from: begun }
+        if (dice.chance(0.3)) await sleep(dice.below(30))
+      }
+    } catch (error) {
+      if (!isRowcastError(error, 'RESYNC_REQUIRED')) throw error
+    }
+  }
+}
+
+const isLastText = (row: AnyRow | null) =>
+  row !== null && ['title', 'body', 'fullName'].some((name) => row[name] === 'end')
+
+/** It has the rows there are in the end; each that has been there since it came has heard of all that befell its related rows since then. */
+function checkConflated(
+  asked: Asked,
+  { events, from }: Conflated,
+  ledger: readonly Entry[],
+  rowcast: Rowcast,
+): number {
+  const { model, where, policy } = asked
+  const spec = rowcast.catalog.models[model]
+  if (spec === undefined) throw new Error(model)
+  const condition = parseWhere(
+    spec,
+    rowcast.catalog,
+    where === undefined ? {} : { OR: [where, { id: END }] },
+    {
+      relations: {},
+    },
+  )
+  const rows = new Map<unknown, AnyRow>()
+  for (const { action, transition, key, old, new: row } of events) {
+    if (action === 'TRUNCATE') rows.clear()
+    for (const each of [key, old]) rows.delete(idOf(each))
+    if (row !== null && transition !== 'LEFT') rows.set(idOf(row), row)
+  }
+  const textsOf = (all: Iterable<AnyRow>) => [...all].map((row) => canonicalText(row)).sort()
+  const there = naiveFind(ledger.at(-1)?.after ?? {}, model, condition)
+  expect(textsOf(rows.values()), JSON.stringify(asked)).toEqual(textsOf(there))
+  if (policy !== undefined) return 0
+  let compared = 0
+  for (const id of rows.keys()) {
+    const since = ledger.findLastIndex(
+      (entry) => !naiveFind(entry.before, model, condition).some((row) => idOf(row) === id),
+    )
+    const entries = ledger.slice(Math.max(0, since)).filter(({ lsn }) => lsn > from)
+    const isEmptied = ({ changes }: Entry) =>
+      changes.some((each) => each.model === model && each.action === 'TRUNCATE')
+    if (entries.some((entry) => idsOf(entry, model, id).size > 1 || isEmptied(entry))) continue
+    const wanted = entries.flatMap((entry) => {
+      const heard = heardIn(entry, rowcast, asked)
+      return [...(heard.get(id) ?? []), ...(heard.get(null) ?? [])]
+    })
+    const own = events.filter(
+      ({ key, transaction }) => idOf(key) === id && (transaction?.commitLsn ?? 0n) >= (entries[0]?.lsn ?? 0n),
+    )
+    const count = own.reduce((sum, { viaCount = 0 }) => sum + viaCount, 0)
+    expect(count, `${JSON.stringify(asked)} of ${id}`).toBe(wanted.length)
+    if (own.every(({ via, viaCount }) => via?.length === viaCount))
+      expect(own.flatMap(({ via = [] }) => via.map(textOf)).sort()).toEqual(wanted.sort())
+    compared += wanted.length
+  }
+  return compared
 }
 
 const isReadOf = (event: Event | undefined, other: Event) =>
@@ -310,6 +402,9 @@ it('each row in sight hears once of all that its related rows went through', {
   let isOver = false
   const world = { rowcast, from, isOver: () => isOver }
   const given = Promise.all(ASKED.map((asked, index) => follow(world, asked, new Dice(SEED * 100 + index))))
+  const slow = Promise.all(
+    ASKED.map((asked, index) => followConflated(world, asked, new Dice(SEED * 200 + index))),
+  )
   await Promise.all([1, 2].map((writer) => write(database, new Dice(SEED * 10 + writer))))
   isOver = true
   const data = { id: END, postId: END, body: 'z' }
@@ -327,4 +422,9 @@ it('each row in sight hears once of all that its related rows went through', {
     `Heard, seed ${SEED}: ${ledger.length} transactions, ${compared.join(', ')} changes of related rows\n`,
   )
   expect(Math.max(...compared)).toBeGreaterThan(0)
+  const conflated = (await slow).map((one, index) =>
+    checkConflated(ASKED[index] as Asked, one, ledger, rowcast),
+  )
+  process.stdout.write(`Conflated: ${conflated.join(', ')} changes of related rows\n`)
+  expect(Math.max(...conflated)).toBeGreaterThan(0)
 })

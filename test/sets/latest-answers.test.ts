@@ -8,6 +8,8 @@ import { formatCursor } from '../../src/changes/cursor.ts'
 import { HeldPages } from '../../src/sets/held-pages.ts'
 import type { ReadRows } from '../../src/sets/key-set.ts'
 import type { LatestAnswers } from '../../src/sets/latest-answers.ts'
+import { filterOrAll } from '../../src/sets/live-view.ts'
+import { includedRelations } from '../../src/sets/parse-include.ts'
 import type { RelatedRequest } from '../../src/sets/related-request.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
@@ -40,7 +42,7 @@ const turn = () => new Promise(setImmediate)
 
 type Blog = ReturnType<typeof relatedBlog>
 
-interface Asked extends Pick<RelatedRequest, 'account' | 'after'> {
+interface Asked extends Pick<RelatedRequest, 'account' | 'after' | 'isInitial'> {
   /** What commits before it is asked, and where. */
   readonly before?: readonly Readonly<Parameters<Blog['commit']>>[]
 }
@@ -52,6 +54,7 @@ function openBlog(
     where = {},
     account,
     after,
+    isInitial,
     before = [],
     ...more
   }: Parameters<typeof relatedBlog>[2] & Asked & { readonly where?: object } = {},
@@ -66,7 +69,9 @@ function openBlog(
   const blog = relatedBlog(readRows, 100, more)
   blog.bus.open(start)
   for (const each of before) blog.commit(...each)
-  const subscription = blog.subscribe({ conflates: true, filter: filterOf(where), account, after })
+  const subscription = blog.subscribe({
+    ...{ conflates: true, filter: filterOf(where), account, after, isInitial },
+  })
   return {
     ...blog,
     subscription,
@@ -84,6 +89,7 @@ function openBlog(
         if (event.kind === 'written')
           found.push([event.change.action, event.change.key, event.change.new?.['title']])
         else if (event.kind === 'moved') found.push([event.transition, event.key])
+        else found.push(event.kind === 'first' ? [event.kind, event.key, event.row['title']] : [event.kind])
       }
       return found
     },
@@ -431,4 +437,130 @@ it('a client whose resumed subscription has nothing to give any more may resume 
   expect(taken()).toEqual([])
   await subscribe({ account, after: LATER }).return()
   await subscription.return()
+})
+
+it('begins with the rows there are, and keeps what comes meanwhile behind READY', async () => {
+  const held = new HeldPages(1e6)
+  const options = { isInitial: true, held, bytesOf: (rows: readonly unknown[]) => 1000 * rows.length }
+  const { subscription, commit, taken } = openBlog([row(1, 'a'), row(2, 'a')], options)
+  await turn()
+  expect(held.bytes).toBe(2000)
+  const partial = subscription.lastCursor
+  commit(20, update(1, 'a', 'b'))
+  commit(21, update(1, 'b', 'c'))
+  // Nothing can be gone on after before READY.
+  expect(subscription.lastCursor).toBe(partial)
+  expect(taken()).toEqual([
+    ['first', { id: 1 }, 'a'],
+    ['first', { id: 2 }, 'a'],
+    ['ready'],
+    ['UPDATE', { id: 1 }, 'c'],
+  ])
+  expect(held.bytes).toBe(0)
+  await subscription.return()
+})
+
+it('a right that is taken away takes the rows with it that it begins with', async () => {
+  const { subscription, commit, taken } = openBlog([row(1, 'a'), row(2, 'a')], { isInitial: true })
+  await turn()
+  expect(subscription.pull.take()).toMatchObject({ kind: 'first', key: { id: 1 } })
+  commit(21, demote)
+  await turn()
+  expect(taken()).toEqual([['ready'], ['LEFT', { id: 1 }], ['LEFT', { id: 2 }]])
+  await subscription.return()
+})
+
+it('where there is no room any more for the rows that it begins with, it ends without a cursor to go on after', async () => {
+  const held = new HeldPages(4000)
+  const options = { isInitial: true, held, bytesOf: (rows: readonly unknown[]) => 1000 * rows.length }
+  const { subscription } = openBlog([row(1, 'a'), row(2, 'a')], options)
+  await turn()
+  held.hold({ end: () => {} }, { rows: [], bytes: 3000 })
+  const failure = await subscription.next().catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'FIRST_ROWS_FAILED' })
+  expect(held.bytes).toBe(3000)
+})
+
+/** Ada, who hears of her posts, as long as she is an admin. */
+function openIncluding(more: Partial<RelatedRequest> = {}) {
+  const user = blogCatalog.models['User'] as ModelSpec
+  const blog = relatedBlog(async ({ model }) => (model.name === 'User' ? [ADA] : []) as never)
+  blog.bus.open(start)
+  const include = includedRelations(user, blogCatalog, ['posts'], () => filterOf({}))
+  const subscription = blog.bus.subscribeRelated({
+    ...{ model: user, filter: filterOrAll(null), setModels: new Set(['User', 'Post']), asksForRows: true },
+    ...{ include, conflates: true, ...more },
+  })
+  const heard = () => {
+    const found: unknown[] = []
+    for (let event = subscription.pull.take(); event !== undefined; event = subscription.pull.take())
+      if ('heard' in event)
+        found.push([event.heard?.viaCount, event.heard?.via.map(({ action, key }) => [action, key?.['id']])])
+    return found
+  }
+  return { ...blog, subscription, heard }
+}
+
+it('a row hears of all that its related rows went through since it was given last', async () => {
+  const { subscription, commit, heard } = openIncluding()
+  await turn()
+  commit(20, put(1, 'a'), put(2, 'a'))
+  await turn()
+  commit(21, update(1, 'a', 'b'))
+  await turn()
+  expect(heard()).toEqual([
+    [
+      3,
+      [
+        ['INSERT', 1],
+        ['INSERT', 2],
+        ['UPDATE', 1],
+      ],
+    ],
+  ])
+  for (let at = 0; at < 150; at += 1) {
+    commit(30 + at, update(1, 'a', 'b'))
+    await turn()
+  }
+  const [[count, via]] = heard() as [[number, unknown[]]]
+  expect([count, via.length]).toEqual([150, 100])
+  commit(300, remove(1, 'a'))
+  await turn()
+  expect(heard()).toEqual([[1, [['DELETE', 1]]]])
+  await subscription.return()
+})
+
+it('a row hears of no related row any more that may not be seen by then', async () => {
+  const { subscription, commit, heard } = openIncluding()
+  await turn()
+  commit(20, put(1, 'a'))
+  await turn()
+  commit(21, demote)
+  await turn()
+  expect(heard()).toEqual([[0, []]])
+  await subscription.return()
+})
+
+it('counts what falls away, and what goes with it that is too slow', async () => {
+  const dropped: unknown[] = []
+  const held = new HeldPages(4000)
+  const { commit, subscription } = openBlog([], {
+    held,
+    bytesOf: (rows) => 12 * rows.length,
+    onDropped: (...each) => dropped.push(each.slice(0, 3)),
+  })
+  await turn()
+  commit(20, update(1, 'a', 'b'))
+  commit(21, update(1, 'b', 'c'))
+  commit(22, put(2, 'a'))
+  commit(23, remove(2, 'a'))
+  expect(dropped).toEqual([
+    ['Post', 1, 'conflated'],
+    ['Post', 1, 'conflated'],
+    ['Post', 1, 'conflated'],
+  ])
+  held.hold({ end: () => {} }, { rows: [], bytes: 2400 })
+  for (let id = 3; id <= 6; id += 1) commit(20 + id, put(id, 'a'))
+  await subscription.next().catch(() => null)
+  expect(dropped.slice(3)).toEqual([['Post', expect.any(Number), 'too_slow']])
 })

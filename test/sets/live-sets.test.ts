@@ -18,6 +18,7 @@ import { LiveRows } from '../../src/sets/live-rows.ts'
 import { readRowsAt } from '../../src/sets/rows-at.ts'
 import { SetGraph } from '../../src/sets/set-graph.ts'
 import { unmarkedWhere } from '../../src/sets/unmarked-where.ts'
+import { WaitingFirstRows } from '../../src/sets/waiting-first-rows.ts'
 import { type Request, type SetsCode, Viewer } from '../support/live-viewer.ts'
 import { Dice, World } from '../support/live-world.ts'
 import { MARKABLE, provideRelationProject, relationWhere } from '../support/relation-schema.ts'
@@ -123,7 +124,10 @@ async function play(code: SetsCode, seed: number, isHasty = false): Promise<Outc
   return { boundaries, ended }
 }
 
-const CODE: SetsCode = { LiveRows, SetGraph, LatestEvents, readRowsAt, judgeVisibility, unmarkedWhere }
+const CODE: SetsCode = {
+  ...{ LiveRows, SetGraph, LatestEvents, WaitingFirstRows },
+  ...{ readRowsAt, judgeVisibility, unmarkedWhere },
+}
 
 describe('live sets', () => {
   it('have what a naive search finds after every transaction', { timeout: 600_000 }, async () => {
@@ -386,7 +390,7 @@ const FILES: ReadonlySet<string> = new Set([
   'changes/soft-delete',
   ...[
     ...['concerned-index', 'counted-keys', 'held-set', 'key-set', 'keyed-rows', 'latest-events', 'live-rows'],
-    ...['related-rows', 'rows-at', 'set-graph', 'unmarked-where', 'written-rows'],
+    ...['related-rows', 'rows-at', 'set-graph', 'unmarked-where', 'waiting-first-rows', 'written-rows'],
   ].map((name) => `sets/${name}`),
 ])
 const SOURCE = join(import.meta.dirname, '../../src')
@@ -418,6 +422,7 @@ async function loadMutant({ file, from, to }: Mutant, name: string): Promise<Set
     'rows-at',
     'set-graph',
     'unmarked-where',
+    'waiting-first-rows',
   ]
   const loaded = await Promise.all(names.map((one) => load(one.includes('/') ? one : `sets/${one}`)))
   return Object.assign({}, ...loaded)

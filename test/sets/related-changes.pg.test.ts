@@ -127,12 +127,6 @@ it('are refused where they could not be right', async () => {
   expect(() => loose.subscribe('Post', { where: isFree, initial: true, action: 'INSERT' })).toThrow(
     expect.objectContaining({ code: 'FIRST_ROWS_REFUSED' }),
   )
-  expect(() => loose.subscribe('Post', { where: isFree, overflow: 'conflate', initial: true })).toThrow(
-    expect.objectContaining({ code: 'FIRST_ROWS_REFUSED' }),
-  )
-  expect(() => loose.subscribe('Team', { include: ['posts'], overflow: 'conflate' })).toThrow(
-    refused(/conflates/),
-  )
   const far = { posts: { some: { team: { posts: { some: { team: null } } } } } }
   expect(() => loose.subscribe('Team', { where: far })).toThrow(refused(/more than 3/))
   // A table that is gone cannot be read: one typed end.

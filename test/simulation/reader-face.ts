@@ -1,6 +1,7 @@
 /** What a process of rowcast offers to whoever subscribes: the library's own face, over a bus and a Prisma Client of the model. */
 import type { Scaling } from '../../src/broker/broker-options.ts'
 import type { InProcessBus } from '../../src/bus/bus.ts'
+import { BusObservers } from '../../src/bus/bus-observer.ts'
 import { createMessageHub } from '../../src/bus/message-hub.ts'
 import type { StreamPresence } from '../../src/bus/stream-presence.ts'
 import type { ModelCatalog, ModelTypeMap } from '../../src/catalog/model-catalog.ts'
@@ -60,6 +61,7 @@ export function createReaderFace(parts: ReaderFaceParts): ReaderFace {
   const softDeleteOf = () => undefined
   const bus = withRelatedRows(ownBus, {
     ...{ prisma, visibility, guard, held, softDeleteOf, answerTimeoutMs, schema: 'public' },
+    observers: new BusObservers(guard),
     isShared: scaling.broker !== null,
   })
   const models = new RegisteredModels(catalog)

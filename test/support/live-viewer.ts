@@ -10,6 +10,7 @@ import { primaryKeyOf } from '../../src/catalog/row-key.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
 import { formatCursor, INDEX_AFTER_ALL, parseCursor } from '../../src/changes/cursor.ts'
 import { keyBefore } from '../../src/changes/key-before.ts'
+import type { RowsReady } from '../../src/sets/first-rows.ts'
 import type { SetWatcher } from '../../src/sets/held-set.ts'
 import type { ReadRows } from '../../src/sets/key-set.ts'
 import type { WaitingEvent } from '../../src/sets/latest-events.ts'
@@ -36,6 +37,7 @@ export interface SetsCode extends SoftDeletes {
   readonly LiveRows: typeof import('../../src/sets/live-rows.ts').LiveRows
   readonly SetGraph: typeof import('../../src/sets/set-graph.ts').SetGraph
   readonly LatestEvents: typeof import('../../src/sets/latest-events.ts').LatestEvents
+  readonly WaitingFirstRows: typeof import('../../src/sets/waiting-first-rows.ts').WaitingFirstRows
   readonly readRowsAt: typeof import('../../src/sets/rows-at.ts').readRowsAt
 }
 
@@ -53,6 +55,7 @@ export interface Joining {
 
 /** One that conflates. */
 interface ConflatingFold {
+  readonly first: InstanceType<SetsCode['WaitingFirstRows']>
   readonly latest: InstanceType<SetsCode['LatestEvents']>
   readonly dice: Dice
   /** All events, as whoever takes each at once is given them. */
@@ -121,7 +124,8 @@ export class Viewer implements SetWatcher {
     const { model, rows, where } = request
     const idOf = (key: AnyRow) => rowIdOf(model, key)
     const latest = new code.LatestEvents({ asksForRows: true, idOf, weigh: () => 1 })
-    this.#conflating = dice === undefined ? null : { latest, dice, sequence: [] }
+    const first = new code.WaitingFirstRows((row) => primaryKeyOf(model, row))
+    this.#conflating = dice === undefined ? null : { first, latest, dice, sequence: [] }
     held.watch({ watcher: this, filters: new Map([[model, createChangeFilter({ rows, where })]]) })
   }
 
@@ -140,9 +144,11 @@ export class Viewer implements SetWatcher {
   async #begin(): Promise<void> {
     const live = this.#live
     const rows = await this.#readRows(live.candidates(this.ordinal), this.ordinal)
-    for (const row of live.among(rows, this.ordinal)) this.#rows.set(this.#idOf(row), row)
-    this.#check()
     this.#isBegun = true
+    const found = live.among(rows, this.ordinal)
+    if (this.#conflating !== null) return this.#wait(found, this.#conflating)
+    for (const row of found) this.#rows.set(this.#idOf(row), row)
+    this.#check()
   }
 
   leave(): void {
@@ -162,22 +168,28 @@ export class Viewer implements SetWatcher {
   }
 
   /** Some of what waits, or all of it: then it has what it should. */
-  #give({ latest, dice, sequence }: ConflatingFold): void {
+  #give({ first, latest, dice, sequence }: ConflatingFold): void {
     const { ordinal } = this
-    let last: WaitingEvent | null = null
-    const isSeen = (row: AnyRow) => this.#live.isSeenAt(row, ordinal)
+    let last: WaitingEvent | RowsReady | null = null
+    const sight = { isSeen: (row: AnyRow) => this.#live.isSeenAt(row, ordinal), isHeard: () => true }
     for (let left = dice.chance(0.4) ? Number.POSITIVE_INFINITY : dice.below(3); left > 0; left -= 1) {
-      if (latest.first === undefined) break
-      const event = latest.shift(isSeen)
+      if (first.size === 0 && latest.first === undefined) break
+      const event = (first.size > 0 ? first : latest).shift(sight)
       if (event === undefined) continue
-      for (const row of shownBy(event)) this.#checkSight(row, [ordinal])
-      foldShown(this.#rows, event, (row) => this.#idOf(row))
-      last = event
+      if (event.kind === 'ready') last = event
+      else if (event.kind === 'first') {
+        this.#checkSight(event.row, [ordinal])
+        this.#rows.set(this.#idOf(event.key), event.row)
+      } else {
+        for (const row of shownBy(event)) this.#checkSight(row, [ordinal])
+        foldShown(this.#rows, event, (row) => this.#idOf(row))
+        last = event
+      }
     }
-    if (latest.first === undefined) this.#check()
+    if (first.size === 0 && latest.first === undefined) this.#check()
     if (last === null) return
     // Whoever goes on after what it was given last has the same in the end.
-    const { commitLsn, index } = parseCursor(cursorOf(last)).position
+    const { commitLsn, index } = parseCursor(last.kind === 'ready' ? last.cursor : cursorOf(last)).position
     const resumed = new Map(this.#rows)
     for (const event of sequence) {
       const at = parseCursor(cursorOf(event)).position
@@ -187,7 +199,15 @@ export class Viewer implements SetWatcher {
     this.#check(resumed)
   }
 
-  #wait(event: WaitingEvent): void {
+  /** It has the rows there are before anything else. */
+  #wait(rows: readonly AnyRow[], { first }: ConflatingFold): void {
+    const { origin, commitLsn } = plainTransaction(this.ordinal)
+    const cursor = formatCursor(origin, commitLsn, INDEX_AFTER_ALL)
+    for (const row of rows) first.add({ kind: 'first', row, key: row, cursor })
+    first.close({ kind: 'ready', cursor }, () => rows.length)
+  }
+
+  #keep(event: WaitingEvent): void {
     this.#conflating?.latest.add(event)
     this.#conflating?.sequence.push(event)
   }
@@ -197,13 +217,13 @@ export class Viewer implements SetWatcher {
     const decided = this.#live.decide(transaction)
     for (const write of decided.writes) {
       if (this.#conflating === null) this.#foldWrite(write, ordinal)
-      else this.#wait({ kind: 'written', ...write, isLast: false })
+      else this.#keep({ kind: 'written', ...write, isLast: false })
     }
     const rows = decided.request === null ? [] : await this.#readRows(decided.request, ordinal)
     const all = this.#live.moved(decided, ordinal, rows)
     for (const [at, moved] of all.entries()) {
       if (this.#conflating === null) this.#foldMoved(moved, ordinal)
-      else this.#wait(movedEvent(this.#request.model, moved, ordinal, at === all.length - 1))
+      else this.#keep(movedEvent(this.#request.model, moved, ordinal, at === all.length - 1))
     }
   }
 

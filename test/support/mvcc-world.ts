@@ -3,6 +3,7 @@
  * see them or after, and a bus that gets them in commit order. Every step is chosen by a seed.
  */
 import type { ChangeBus } from '../../src/bus/bus.ts'
+import { BusObservers } from '../../src/bus/bus-observer.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
 import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyChange, AnyRow } from '../../src/changes/change.ts'
@@ -44,6 +45,8 @@ const GROUPS = 3
 /** The world: one model `Thing` with `id`, `group` and `value`. */
 export class MvccWorld {
   readonly bus: ChangeBus
+  /** Changes that waited for a subscription and fell away. */
+  conflated = 0
   readonly #pick: PickBelow
   readonly #open: Transaction[] = []
   /** In commit order. */
@@ -54,9 +57,14 @@ export class MvccWorld {
   #xid = 100
   #lsn = 1_000
 
-  /** @param model `Thing`, with an `id` as its key */
-  constructor(model: ModelSpec, pick: PickBelow) {
-    this.bus = createMemoryBus({ models: { Thing: model } })
+  /**
+   * @param model `Thing`, with an `id` as its key
+   * @param queueLengthMax what may wait for a subscription @default more than there is
+   */
+  constructor(model: ModelSpec, pick: PickBelow, queueLengthMax?: number) {
+    const observers = new BusObservers()
+    observers.add({ onDropped: (_model, count) => (this.conflated += count) })
+    this.bus = createMemoryBus({ models: { Thing: model }, queueLengthMax, observers })
     this.#pick = pick
     const lsn = toLsn(1_000n)
     this.bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: lsn, serverLsn: lsn })
