@@ -35,7 +35,7 @@ export interface Via {
   readonly action: ChangeAction
   /** The primary key of the related row; null for TRUNCATE. */
   readonly key: AnyRow | null
-  /** The row that has this key, which nobody is shown: by it, it is judged once more who may hear of it. Null for TRUNCATE. */
+  /** The row that has this key, where it is to be judged once more who may hear of it; nobody is shown it. Null for TRUNCATE. */
   readonly image: AnyRow | null
 }
 

@@ -12,7 +12,7 @@ import { isRowcastError, type RowcastError } from '../errors.ts'
 import type { AnswersSource } from './answers.ts'
 import type { RowsReady } from './first-rows.ts'
 import type { PageHolder } from './held-pages.ts'
-import { LatestEvents, type Sight, type WaitingEvent } from './latest-events.ts'
+import { LatestEvents, type SightOfNow, type WaitingEvent } from './latest-events.ts'
 import type { RelatedEvent } from './related-event.ts'
 import type { RelatedReading, RelatedRequest } from './related-request.ts'
 import { WaitingFirstRows } from './waiting-first-rows.ts'
@@ -25,7 +25,7 @@ export interface LatestAnswersSource extends AnswersSource<RelatedEvent> {
   /** The one that the stream has come to. */
   newest(): number
   /** What the rights after a transaction, which is worked out, let through. */
-  sightAt(ordinal: number): Sight
+  sightAt(ordinal: number): SightOfNow
   /** Nothing waits any more. */
   onEmpty(): void
   /** What ends it where there is no room for what waits. */

@@ -15,7 +15,7 @@ import { cursorOf, type MovedEvent, type TransactionEvent } from './related-even
 export type WaitingEvent = TransactionEvent & { readonly isLast: boolean }
 
 /** What the rights of now let through. */
-export interface Sight {
+export interface SightOfNow {
   readonly isSeen: (row: AnyRow) => boolean
   readonly isHeard: (via: Via) => boolean
 }
@@ -117,7 +117,7 @@ export class LatestEvents {
   }
 
   /** The next one, as it may be given now; none where nothing of it may be. */
-  shift(sight: Sight): WaitingEvent | undefined {
+  shift(sight: SightOfNow): WaitingEvent | undefined {
     const slot = this.#first
     if (slot === null) return undefined
     slot.event = heardNow(slot.event, sight)
@@ -198,7 +198,7 @@ function hearing(before: WaitingEvent | undefined, event: WaitingEvent): Waiting
 }
 
 /** Without what it has heard of rows that may not be seen any more. */
-function heardNow(event: WaitingEvent, { isHeard }: Sight): WaitingEvent {
+function heardNow(event: WaitingEvent, { isHeard }: SightOfNow): WaitingEvent {
   const { heard } = event
   const via = heard?.via.filter(isHeard)
   if (heard === undefined || via === undefined || via.length === heard.via.length) return event
@@ -227,7 +227,7 @@ function saidOf(event: TransactionEvent): Said {
 /** Rows that may not be seen any more are not shown as they were before either. */
 function seenNow(
   { event, replaces }: Latest,
-  { isSeen }: Sight,
+  { isSeen }: SightOfNow,
   asksForRows: boolean,
 ): readonly WaitingEvent[] {
   if (event.kind === 'moved') return [event]

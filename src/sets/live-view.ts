@@ -7,7 +7,7 @@ import type { AnyRow } from '../changes/change.ts'
 import { FollowedRights } from './followed-rights.ts'
 import { idOf, type SetWatcher } from './held-set.ts'
 import { type IncludedRelation, ofRelatedRows } from './included-relation.ts'
-import type { Sight } from './latest-events.ts'
+import type { SightOfNow } from './latest-events.ts'
 import { LiveRows } from './live-rows.ts'
 import type { LogTransaction } from './log-transactions.ts'
 import type { AudienceMember } from './related-audiences.ts'
@@ -15,7 +15,7 @@ import { RelatedChanges } from './related-changes.ts'
 import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import type { HeldSets, SetGraph } from './set-graph.ts'
 
-const NOTHING_SEEN: Sight = { isSeen: () => false, isHeard: () => false }
+const NOTHING_SEEN: SightOfNow = { isSeen: () => false, isHeard: () => false }
 
 /** What every change meets. */
 export function filterOrAll(filter: ChangeFilter | null): ChangeFilter {
@@ -126,10 +126,11 @@ export class LiveView {
 
   /** What a transaction changed of included relations; null where none is. The transaction has been decided. */
   async relatedChanges(live: LiveRows, transaction: LogTransaction): Promise<RelatedChanges | null> {
-    const { model } = this.#request
+    const { model, conflates } = this.#request
     if (this.#held === null || this.#include.length === 0) return null
     const mayBeAskedFor = (values: AnyRow) => live.mayBeAskedFor(values)
-    const options = { model, include: this.#include, sets: this.#held.get, mayBeAskedFor }
+    const others = { sets: this.#held.get, mayBeAskedFor, keepsImages: conflates }
+    const options = { model, include: this.#include, ...others }
     return RelatedChanges.of(options, transaction)
   }
 
@@ -152,7 +153,7 @@ export class LiveView {
   }
 
   /** What the rights after a transaction let through; the sets have been brought through it. */
-  sightAt(ordinal: number): Sight {
+  sightAt(ordinal: number): SightOfNow {
     if (this.#held === null) return NOTHING_SEEN
     const { get } = this.#held
     this.#rows ??= new LiveRows(this.#request.model, this.#filter, get)

@@ -48,6 +48,8 @@ export interface RelatedChangesOptions {
   readonly sets: KeySets
   /** Whether a row with these values may be asked for, before the transaction or after it. */
   readonly mayBeAskedFor: (values: AnyRow) => boolean
+  /** Whether changes are kept with the rows that they are of. @default false: all of a transaction together take too much */
+  readonly keepsImages?: boolean | undefined
 }
 
 /** Those of one transaction. */
@@ -125,13 +127,14 @@ export class RelatedChanges {
   /** A step for each change. */
   *#collect(relation: IncludedRelation, transaction: StreamTransaction): Generator<void> {
     const { model } = relation.related
-    const imagesOf = seenImages(relation, this.#options.sets, transaction.ordinal)
+    const { sets, keepsImages = false } = this.#options
+    const imagesOf = seenImages(relation, sets, transaction.ordinal)
     for (const change of transaction.changesOf(model.name)) {
       yield
       const { action, index } = change
       const via = (key: AnyRow | null, image: AnyRow | null): RelatedRowChange => ({
         index,
-        via: { relation: relation.name, action, key, image },
+        via: { relation: relation.name, action, key, image: keepsImages ? image : null },
       })
       if (action === 'TRUNCATE') {
         this.#ofAll.push(via(null, null))

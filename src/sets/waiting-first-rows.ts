@@ -1,7 +1,7 @@
 /** Sets, between stages 6 and 7. The rows that a subscription begins with that conflates, and READY behind them, until they have been taken. */
 import type { AnyRow } from '../changes/change.ts'
 import type { RowsReady } from './first-rows.ts'
-import type { Sight } from './latest-events.ts'
+import type { SightOfNow } from './latest-events.ts'
 import type { FirstRowEvent } from './related-event.ts'
 
 /** Those of one subscription. None is given before all have come. */
@@ -39,7 +39,7 @@ export class WaitingFirstRows {
   }
 
   /** The next one; none where it may not be seen any more. */
-  shift({ isSeen }: Pick<Sight, 'isSeen'>): FirstRowEvent | RowsReady | undefined {
+  shift({ isSeen }: Pick<SightOfNow, 'isSeen'>): FirstRowEvent | RowsReady | undefined {
     const ready = this.#ready ?? undefined
     const row = ready && this.#rows[this.#at]
     if (row === undefined) {

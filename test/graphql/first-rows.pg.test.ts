@@ -193,7 +193,7 @@ describe.each(STREAM_TRANSPORTS.map((transport) => [transport.name, transport] a
       for (let action = ''; action !== 'READY'; actions.push(action)) action = (await eventOf(stream)).action
       expect(actions.length).toBeGreaterThan(1)
       expect(new Set(actions.slice(0, -1))).toEqual(new Set(['READ']))
-      await database.query(`UPDATE users SET full_name = 'b' WHERE email = 'u2@x'`)
+      await database.query(`UPDATE users SET is_active = NOT is_active WHERE email = 'u2@x'`)
       expect((await eventOf(stream)).action).toBe('UPDATE')
       await stream.leave()
     })

@@ -384,6 +384,18 @@ const MUTANTS: readonly Mutant[] = [
     from: 'replaces: hasFrom ? oldKey : null',
     to: 'replaces: null',
   },
+  {
+    name: 'a row that a subscription begins with is given, whoever may see that by now',
+    file: 'waiting-first-rows.ts',
+    from: 'return isSeen(row) ?',
+    to: 'return isSeen ?',
+  },
+  {
+    name: 'the last of the rows that a subscription begins with is forgotten',
+    file: 'waiting-first-rows.ts',
+    from: 'const row = ready && this.#rows[this.#at]',
+    to: 'const row = this.#at + 1 < this.#rows.length ? this.#rows[this.#at] : undefined',
+  },
 ]
 
 const FILES: ReadonlySet<string> = new Set([

@@ -56,7 +56,7 @@ it('is found out in slices, however large the transaction is', async () => {
     const { via, viaCount } = changes.ofRead({ id })
     expect(viaCount).toBe(COMMENTS / POSTS)
     expect(via).toHaveLength(VIA_MAX)
-    expect(via[1]).toEqual({ relation: 'comments', action: 'INSERT', key: { id: id + POSTS } })
+    expect(via[1]).toEqual({ relation: 'comments', action: 'INSERT', key: { id: id + POSTS }, image: null })
   }
 })
 

@@ -312,8 +312,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: 'a related row that moves is heard of where it goes alone',
     file: 'src/sets/related-changes.ts',
-    from: 'this.#hear(relation, [before, after], via(key))',
-    to: 'this.#hear(relation, [after ?? before], via(key))',
+    from: 'this.#hear(relation, [before, after], via(key, after ?? before))',
+    to: 'this.#hear(relation, [after ?? before], via(key, after ?? before))',
   },
   {
     name: 'a sum keeps what has left it',
@@ -374,5 +374,59 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     file: 'src/bus/memory-bus.ts',
     from: 'cursor?.position ?? known.beginningOf(subscriber.model, isShared))',
     to: 'cursor?.position ?? known.log.newest)',
+  },
+  {
+    name: 'a cursor of another gateway is taken before this one has come to it',
+    file: 'src/sets/related-subscription.ts',
+    from: 'this.ahead = this.#host.isShared ? aheadOf(history, this.models, this.#after) : null',
+    to: 'this.ahead = null',
+  },
+  {
+    name: 'a gap ends nobody who waits for what another gateway has',
+    file: 'src/sets/sets-bus.ts',
+    from: 'if (upTo !== null && (subscription.ahead ?? upTo) > upTo) return',
+    to: 'if (upTo !== null && subscription.ahead !== null) return',
+  },
+  {
+    name: 'the rows that a gateway begins with are those that it has come to',
+    file: 'src/sets/sets-bus.ts',
+    from: '    if (endLsn !== undefined) await this.#follower.whenPassed(endLsn)\n',
+    to: '',
+  },
+  {
+    name: 'what is not in the memory of a gateway is passed over',
+    file: 'src/sets/related-beginning.ts',
+    from: '    if (!hasAllAfter(history.log, model, beginning.ordinal)) throw olderThanRetained()\n',
+    to: '',
+  },
+  {
+    name: 'a gateway keeps its sets over a gap',
+    file: 'src/sets/sets-bus.ts',
+    from: '  gap(error: RowcastError): void {\n    this.graph = null\n    this.#origin = null\n',
+    to: '  gap(error: RowcastError): void {\n',
+  },
+  {
+    name: 'a list is shown before its gateway has come to what it was read with',
+    file: 'src/sets/kept-set.ts',
+    from: 'const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))',
+    to: 'const first = this.#changes.bookmarkUpTo(toLsn(0n))',
+  },
+  {
+    name: 'a list is shown with the first change that comes to its gateway',
+    file: 'src/sets/kept-set.ts',
+    from: 'const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn',
+    to: 'const isPast = this.#fence !== null',
+  },
+  {
+    name: 'rows are ready before their gateway has come to what they were read with',
+    file: 'src/sets/first-rows.ts',
+    from: 'if (commitLsn < endLsn) return readsOf',
+    to: 'if (commitLsn < 0n) return readsOf',
+  },
+  {
+    name: 'sets of a gateway do not wait for what rows are read behind',
+    file: 'src/sets/sets-bus.ts',
+    from: 'if (this.graph !== null && this.graph.ordinal < ordinal)',
+    to: 'if (this.graph !== null && this.graph.ordinal < 0)',
   },
 ]
