@@ -58,7 +58,7 @@ export function includedFields(subscribed: SubscribedModel): FieldDefinitions {
     via: {
       type: `[${subscribed.names.via}!]!`,
       description:
-        'With `include`, what the transaction changed of the rows that are or were this one’s own, in order: at most 100 of them. Empty without.',
+        'With `include`, what the transaction, and those before it that were conflated, changed of the rows that are or were this one’s own, in order: at most 100 of them. Empty without.',
       extensions: { [INCLUDED_FIELD]: true },
       resolve: ({ heard }: ChangeEvent) => heard?.via ?? [],
     },
