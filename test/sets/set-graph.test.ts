@@ -64,6 +64,7 @@ describe('a graph of sets', () => {
 
   it.each(VIEWERS)(
     'a write concerns the sets that may have its row, and no others, of %d viewers',
+    { timeout: 600_000 },
     async (length) => {
       const { asked, readRows } = reads({})
       const graph = new SetGraph(0, { readRows })
