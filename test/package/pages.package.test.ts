@@ -2,13 +2,21 @@
  * "Add rowcast to …": each page as a stranger follows it, with the packed tarball: what it has one install and run, the block for the Prisma schema, and its
  * program as it stands there, with the server that the page is about. Runs after `npm run build`.
  */
+import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createClient } from 'graphql-ws'
+import { createJiti } from 'jiti'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import WebSocket from 'ws'
-import { serveGateway, serveTeam, subgraphOf } from '../servers/hive-gateway.ts'
+import {
+  type GatewayConfig,
+  type Subgraph,
+  serveGateway,
+  serveTeam,
+  subgraphOf,
+} from '../servers/hive-gateway.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import {
   linkPackage,
@@ -162,8 +170,29 @@ it.each([
   await client.dispose()
 })
 
+/** The page's own configuration of the gateway, with what the page says of the supergraph left out. */
+async function gatewayConfigOf(page: string, project: PackedProject): Promise<GatewayConfig> {
+  const block = blocksOf(page, 'ts').find((each) => each.includes('gatewayConfig')) ?? ''
+  await project.write('gateway.config.ts', block)
+  const file = join(project.folder, 'gateway.config.ts')
+  const module = await createJiti(import.meta.url).import<{ gatewayConfig: GatewayConfig }>(file)
+  const { propagateHeaders, transportEntries } = module.gatewayConfig
+  return { propagateHeaders, transportEntries }
+}
+
+/** What the page's command writes; without `jq` here, the same question asked by hand. */
+async function subgraphBy(page: string, url: string, project: PackedProject): Promise<Subgraph> {
+  if (spawnSync('jq', ['--version']).status !== 0) return subgraphOf(url)
+  const [, command = ''] = /`(curl [^`]*)`/.exec(page) ?? []
+  await project.run('sh', ['-c', command.replace('127.0.0.1:4000', new URL(url).host)])
+  const sdl = await readFile(join(project.folder, 'rowcast.graphql'), 'utf8')
+  return { name: 'rowcast', url: `${url}/graphql`, sdl }
+}
+
+// Its composition is done by the composers' own libraries: Mesh's program and the gateway's are 520 MB. They were run as the page has them in November 2026.
 it('subgraph.md', { timeout: 240_000 }, async () => {
-  const [, command = ''] = /`npx (rowcast serve[^`]*)`/.exec(await pageOf('subgraph.md')) ?? []
+  const page = await pageOf('subgraph.md')
+  const [, command = ''] = /`npx (rowcast serve[^`]*)`/.exec(page) ?? []
   const project = await follow('getting-started.md')
   const [program = '', ...args] = command.split(' ')
   await using server = project.start(program, args, { PORT: '0' })
@@ -173,7 +202,8 @@ it('subgraph.md', { timeout: 240_000 }, async () => {
     'type Query { hello: String } type User @key(fields: "id") { id: ID! nickname: String! }',
     { User: { nickname: ({ id }: { id: string }) => `nick ${id}` } },
   )
-  await using gateway = await serveGateway([await subgraphOf(url), team], { upstream: 'websocket' })
+  const config = await gatewayConfigOf(page, project)
+  await using gateway = await serveGateway([await subgraphBy(page, url, project), team], { config })
   const changes = await subscribeSse(gateway.url, 'subscription { userChanged { new { email nickname } } }')
   const first = changes.next()
   const begun = new AbortController()

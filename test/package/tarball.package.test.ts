@@ -206,3 +206,16 @@ it('can be bundled into CommonJS with the rest of an application: all of it load
   const { stdout } = await run(process.execPath, [bundle, options], { cwd: ROOT })
   expect(stdout).toMatch(/^function 404 .*external/)
 })
+
+it('says what to do where `require` reads no ES modules', async () => {
+  const require = (entry: string) =>
+    promisify(execFile)(
+      process.execPath,
+      ['--no-experimental-require-module', '--eval', `require(${JSON.stringify(join(ROOT, 'dist', entry))})`],
+      { cwd: ROOT },
+    )
+  for (const entry of ['index.cjs', 'graphql/kit/schema-kit.cjs'])
+    await expect(require(entry)).rejects.toThrow(
+      /rowcast is ES modules, which `require` reads from .* on; this is /,
+    )
+})

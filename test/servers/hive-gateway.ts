@@ -118,10 +118,24 @@ function composedBy<Service>(by: (services: Service[]) => Composed, services: Se
   return supergraphSdl
 }
 
-/** The gateway of these subgraphs. @param options.upstream how it subscribes at rowcast. @default SSE */
+/** What a config file of the gateway says, but for the supergraph. */
+export type GatewayConfig = Pick<
+  Parameters<HiveGateway['createGatewayRuntime']>[0],
+  'propagateHeaders' | 'transportEntries'
+>
+
+interface GatewayOptions {
+  /** How it subscribes at rowcast. @default SSE */
+  readonly upstream?: 'sse' | 'websocket'
+  readonly port?: number
+  /** In place of what it has here. */
+  readonly config?: GatewayConfig
+}
+
+/** The gateway of these subgraphs. */
 export async function serveGateway(
   subgraphs: readonly Subgraph[],
-  options: { readonly upstream?: 'sse' | 'websocket'; readonly port?: number } = {},
+  options: GatewayOptions = {},
 ): Promise<Served> {
   const supergraphs = compose(subgraphs)
   const hive = (await load('@graphql-hive/gateway-runtime')) as HiveGateway
@@ -134,6 +148,7 @@ export async function serveGateway(
       }),
     },
     transportEntries: options.upstream === 'websocket' ? OVER_WEBSOCKET : {},
+    ...options.config,
   })
   // As its own program does before it listens.
   await gateway.getSchema()

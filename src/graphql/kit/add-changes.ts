@@ -21,11 +21,12 @@ import type { FieldDefinitions } from '../type-definition.ts'
 import { type ChangeSchemaOptions, type ChangeSchemaParts, changeSchemaParts } from './kit-options.ts'
 import { makeTypes, resolversOfField } from './schema-types.ts'
 import { rootsSdl } from './sdl.ts'
+import { describeAddition } from './subgraph-service.ts'
 
 /**
  * A copy of the schema with `<model>Changed`, `changeCursor`, and policies around every field that gives rows of the models
  * named. Where a model's row type is yours (`type`), columns that it has no field for are omitted: from `key`, filters, `changed`
- * and `old`, whose type is made from yours; `expose` names exceptions.
+ * and `old`, whose type is made from yours; `expose` names exceptions. Of a subgraph, `_service { sdl }` has all of it as well.
  * @throws CATALOG_UNKNOWN_MODEL
  * @throws GRAPHQL_BAD_SCHEMA when the schema lacks a type that is named, or has a type or a subscription of the same name as one of rowcast's
  */
@@ -37,11 +38,13 @@ export function addChanges(
   const parts = changeSchemaParts(feed, withShownColumns(schema, feed, options), 'copied')
   const withTypes = addTypes(schema, feed, parts)
   const roots = rootFields(schema, parts)
-  const extended = extendSchema(withTypes, parse(rootsOf(schema, roots)))
+  const sdl = rootsOf(schema, roots)
+  const extended = extendSchema(withTypes, parse(sdl))
   attach(extended.getSubscriptionType(), parts.subscriptions)
   attach(extended.getQueryType(), roots.queries)
   markRows(extended, feed, parts.models)
   const complete = withOldRowTypes(extended, feed.catalog)
+  describeAddition(complete, schema, sdl)
   giveOwnChanges(complete)
   guardSchema(complete, parts.policies)
   takeReadLimits(complete, (limits) => parts.policies.calls.limit(limits))
