@@ -56,6 +56,13 @@ interface Runner {
 }
 
 const VITEST = {
+  // As docs/projects.md has it.
+  'vitest.config.mts': `import { createRequire } from 'node:module'
+import { defineConfig } from 'vitest/config'
+
+const graphql = createRequire(import.meta.url).resolve('graphql')
+export default defineConfig({ resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] } })
+`,
   'src/shop.test.ts': `import { expect, it } from 'vitest'\nimport { firstOrder } from './shop'\n${TEST}`,
 }
 const JEST = { 'src/shop.test.ts': `import { firstOrder } from './shop'\n${TEST}` }
