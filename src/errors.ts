@@ -786,6 +786,19 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  GENERATOR_BAD_CONTRACT: {
+    means: 'The file is not a contract of Prisma 8, or not a whole one.',
+    hint: 'Run `prisma contract emit`, and name the contract.json that it writes: `rowcast generate --contract src/prisma/contract.json`.',
+    retry: 'never',
+    isPublic: false,
+  },
+  GENERATOR_CONTRACT_UNSUPPORTED: {
+    means:
+      'The contract is of a version or a kind that this rowcast has no catalog for; nothing of it is guessed.',
+    hint: 'Upgrade rowcast if your Prisma is newer than it; docs/projects.md says which contracts were tried.',
+    retry: 'never',
+    isPublic: false,
+  },
   SOURCE_PUBLICATION_MISSING: {
     means: 'The publication does not exist, or did not yet exist where the slot stands.',
     hint: 'Call rowcast.enable(); if the publication was dropped and recreated, drop the slot first: SELECT pg_drop_replication_slot(…);',

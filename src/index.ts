@@ -20,6 +20,7 @@ export type {
   RelationSpec,
   ScalarType,
 } from './catalog/model-catalog.ts'
+export type { Decimal, JsonValue } from './catalog/prisma-runtime.ts'
 export {
   explainUnrepresentable,
   type UnrepresentableReason,

@@ -19,7 +19,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   adapters: ['client'],
   'better-auth': [...STAGES, 'config', ''],
   config: [...STAGES, 'broker', 'observe'],
-  cli: [...STAGES, 'config', 'embedded', ''],
+  cli: [...STAGES, 'config', 'embedded', 'generator', ''],
 }
 /** Files at the top of src/ that anybody may import. */
 const BASE = [

@@ -8,6 +8,7 @@ import * as runtime from '@prisma/client/runtime/client'
 import { Decimal } from '@prisma/client/runtime/client'
 import { memberOf } from '../member-of.ts'
 
+export type { JsonValue } from '@prisma/client/runtime/client'
 export { Decimal }
 
 /** Prisma 6 has them in an object of its own. */

@@ -38,6 +38,22 @@ function addFirstSteps(program: Command, context: Context): void {
       const { init } = await import('./init/init.ts')
       process.exitCode = await init(given, context())
     })
+  program
+    .command('generate')
+    .description(
+      'write the catalog of a Prisma 8 project from its contract (Prisma 6 and 7: `prisma generate`)',
+    )
+    .option('--contract <file>', 'what `prisma contract emit` wrote (default: src/prisma/contract.json)')
+    .option('--output <file>', 'the file to write (default: rowcast.ts beside the contract)')
+    .option(
+      '--schema <path>',
+      'the .prisma file or folder that the contract is emitted from, for its comments (default: those beside the contract)',
+    )
+    .option('--json', 'say what was done as JSON')
+    .action(async (given) => {
+      const { generate } = await import('./generate.ts')
+      process.exitCode = await generate(given, context())
+    })
   withProject(program.command('doctor'))
     .description('look at config and database, and say what is or may become amiss')
     .addHelpText(

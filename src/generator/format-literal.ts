@@ -33,7 +33,8 @@ function formatFlat(value: unknown): string {
   return entries.length === 0 ? '{}' : `{ ${entries.join(', ')} }`
 }
 
-function formatKey(key: string): string {
+/** Formats the name of a member of an object, of a type as well as of a literal. */
+export function formatKey(key: string): string {
   // In a literal a plain `__proto__` would set the prototype.
   if (key === '__proto__') return "['__proto__']"
   return PLAIN_KEY.test(key) ? key : formatText(key)

@@ -9,7 +9,7 @@ import { dirname, join, relative, sep } from 'node:path'
 import type { GeneratorConfig, GeneratorOptions } from '@prisma/generator-helper'
 import { RowcastError } from '../errors.ts'
 import { catalogFromDmmf } from './catalog-from-dmmf.ts'
-import { emitCatalog } from './emit-catalog.ts'
+import { emitCatalog, ORIGIN_GENERATOR } from './emit-catalog.ts'
 
 /** The part of Prisma's generator options that rowcast reads. */
 export type GenerateInput = Pick<
@@ -38,7 +38,7 @@ export function generateFile(input: GenerateInput): GeneratedFile {
   const catalog = catalogFromDmmf(input.dmmf.datamodel, input.datamodel)
   const clientImport = options.get('clientOutput') ?? findClientImport(input.otherGenerators, path)
   const rowcastImport = options.get('rowcastImport')
-  return { path, text: emitCatalog(catalog, { clientImport, rowcastImport }) }
+  return { path, text: emitCatalog(catalog, { clientImport, rowcastImport, origin: ORIGIN_GENERATOR }) }
 }
 
 function requirePostgresql(input: GenerateInput): void {

@@ -1,0 +1,117 @@
+/**
+ * Beside the spine, generator. What a contract leaves out and the `.prisma` files that it was emitted from have: the `///` comments, with
+ * rowcast's markers in them, and the order of fields. A line at a time: Prisma's own formatter writes a declaration a line.
+ */
+import { RowcastError } from '../errors.ts'
+import { jsonOf } from '../member-of.ts'
+
+/** The comments of one block, and what is in it in the order of the file. */
+export interface CommentedBlock {
+  readonly comment: string | null
+  /** Comments of fields and relations by their names, of values of enums by what is stored. */
+  readonly members: ReadonlyMap<string, string | null>
+}
+
+/** Blocks by their names. */
+export type SchemaComments = ReadonlyMap<string, CommentedBlock>
+
+const NAME = String.raw`([\p{L}_][\p{L}\p{M}\p{N}_]*)`
+const BLOCK_OPEN = new RegExp(String.raw`^\s*(\w+)(?:\s+${NAME})?\s*\{`, 'u')
+const MEMBER = new RegExp(String.raw`^\s*${NAME}(?:\s|$)`, 'u')
+const CLOSE = /^\s*\}/
+const LITERAL = /"(?:[^"\\]|\\.)*"/g
+const MARKER = /@rowcast\b/gi
+const MODELS = new Set(['model', 'view'])
+const ENUMS = new Set(['enum', 'native_enum'])
+/** `ADMIN @map("admin")` of Prisma 7, `Admin = "admin"` of Prisma 8. */
+const LABEL = /(?:@map\(\s*(?:name:\s*)?|=\s*)("(?:[^"\\]|\\.)*")/
+
+interface OpenBlock {
+  readonly isEnum: boolean
+  readonly members: Map<string, string | null>
+}
+
+/** What has been read so far. */
+interface Reading {
+  /** Of what comes next. */
+  comment: string[]
+  /** Those that are open, the innermost last; null for one whose comments say nothing to us. */
+  readonly open: (OpenBlock | null)[]
+  /** Markers that stand at something. */
+  heeded: number
+}
+
+/**
+ * Parses the text of all files, one after the other.
+ * @throws GENERATOR_BAD_MARKER for a marker that stands at nothing: it would leave shown what somebody has hidden
+ */
+export function parseSchemaComments(text: string): SchemaComments {
+  const blocks = new Map<string, CommentedBlock>()
+  const reading: Reading = { comment: [], open: [], heeded: 0 }
+  let written = 0
+  for (const line of text.split(/\r?\n/)) {
+    const { code, comment } = splitLine(line)
+    written += countMarkers(comment ?? '')
+    const [, kind, name = ''] = BLOCK_OPEN.exec(code) ?? []
+    if (code.trim() === '') {
+      if (comment !== null) reading.comment.push(comment)
+    } else if (kind !== undefined) {
+      const block = openBlock(kind)
+      if (block !== null) blocks.set(name, { comment: takeComment(reading), members: block.members })
+      reading.comment = []
+      reading.open.push(block)
+    } else if (CLOSE.test(code)) {
+      reading.comment = []
+      reading.open.pop()
+    } else readMember(reading, code, comment)
+  }
+  if (written === reading.heeded) return blocks
+  throw new RowcastError(
+    'GENERATOR_BAD_MARKER',
+    'A marker stands where no model, enum, field or value follows.',
+    {
+      hint: 'Write it on the line above what it is about, each declaration on a line of its own.',
+    },
+  )
+}
+
+function openBlock(kind: string): OpenBlock | null {
+  const isEnum = ENUMS.has(kind)
+  return isEnum || MODELS.has(kind) ? { isEnum, members: new Map() } : null
+}
+
+/** Attributes of a block are no members; what stands above one is about the next member. */
+function readMember(reading: Reading, code: string, trailing: string | null): void {
+  const [, name] = MEMBER.exec(code) ?? []
+  const block = reading.open.at(-1)
+  if (name === undefined || block === undefined || block === null) return
+  if (trailing !== null) reading.comment.push(trailing)
+  block.members.set((block.isEnum ? labelOf(code) : null) ?? name, takeComment(reading))
+}
+
+function labelOf(code: string): string | null {
+  const [, literal] = LABEL.exec(code) ?? []
+  const label = literal === undefined ? null : jsonOf(literal)
+  return typeof label === 'string' ? label : null
+}
+
+function takeComment(reading: Reading): string | null {
+  const { comment } = reading
+  reading.comment = []
+  if (comment.length === 0) return null
+  const text = comment.join('\n')
+  reading.heeded += countMarkers(text)
+  return text
+}
+
+function countMarkers(text: string): number {
+  return text.match(MARKER)?.length ?? 0
+}
+
+/** A line without its comment; the words of one that documents, null of any other. Texts may have slashes in them. */
+function splitLine(line: string): { readonly code: string; readonly comment: string | null } {
+  const start = line.replace(LITERAL, (literal) => '"'.repeat(literal.length)).indexOf('//')
+  if (start < 0) return { code: line, comment: null }
+  const comment = line.startsWith('///', start) ? line.slice(start + 3).trim() : null
+  return { code: line.slice(0, start), comment }
+}

@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest'
+import { parseSchemaComments } from '../../src/generator/parse-schema-comments.ts'
+
+it('has the comments above and behind, of namespaces, too, and no others', () => {
+  const comments = parseSchemaComments(`
+// no documentation /// @not
+namespace crm {
+  /// Two
+  /// lines.
+  model Lead {
+    /// Above.
+    id   Int    @id // nothing
+    url  String @default("https://a/// b") /// Behind.
+    /// Both,
+    both Int /// of them.
+    @@map("leads")
+  }
+}
+enum Role {
+  /// The first.
+  ADMIN @map("an admin")
+  USER
+}
+native_enum Mood {
+  Happy = "so happy" /// A smile.
+}
+`)
+  expect(comments).toStrictEqual(
+    new Map([
+      [
+        'Lead',
+        {
+          comment: 'Two\nlines.',
+          members: new Map([
+            ['id', 'Above.'],
+            ['url', 'Behind.'],
+            ['both', 'Both,\nof them.'],
+          ]),
+        },
+      ],
+      [
+        'Role',
+        {
+          comment: null,
+          members: new Map([
+            ['an admin', 'The first.'],
+            ['USER', null],
+          ]),
+        },
+      ],
+      ['Mood', { comment: null, members: new Map([['so happy', 'A smile.']]) }],
+    ]),
+  )
+})
+
+it.each([
+  'model A {\n  id Int @id\n  /// @rowcast.omit\n}\nmodel B {\n  id Int @id\n}',
+  'model A { secret String /// @rowcast.omit\n}',
+  'type Address {\n  /// @rowcast.omit\n  street String\n}',
+  'model A {\n  id Int @id\n}\n/// @rowcast.omit',
+  'model A { /// @rowcast.omit\n  id Int @id\n}',
+])('refuses a marker that nobody would heed: %j', (schema) => {
+  expect(() => parseSchemaComments(schema)).toThrow(expect.objectContaining({ code: 'GENERATOR_BAD_MARKER' }))
+})
