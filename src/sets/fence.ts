@@ -6,6 +6,7 @@
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { delegateName, prismaNameOf } from '../catalog/prisma-omit.ts'
 import { isJoinTable } from '../catalog/relation-path.ts'
+import { rowsAsSent } from '../catalog/rows-as-sent.ts'
 import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import { memberOf } from '../member-of.ts'
@@ -198,12 +199,13 @@ async function readOnce(
   return withinAnswerTime(answer, 2 * timeoutMs + END_TIMEOUT_MS)
 }
 
-/** A join table has no delegate in Prisma Client. */
+/** All rows of sets come from here. A join table has no delegate in Prisma Client. */
 function findManyOf(session: Session, model: ModelSpec): FindMany {
   if (isJoinTable(model)) return findPairs(session, model)
   const delegate = memberOf(session, delegateName(prismaNameOf(model)))
   const findMany = memberOf(delegate, 'findMany') as FindMany
-  return (query) => findMany.call(delegate, query)
+  const asSent = rowsAsSent(model)
+  return async (query) => asSent(await findMany.call(delegate, query))
 }
 
 /** @param replayed what a standby had replayed before the snapshot was taken; null where that is not known */

@@ -46,3 +46,29 @@ export function isValueDeeper(value: unknown, depthMax: number = JSON_DEPTH_MAX)
   for (const name in members) if (isValueDeeper(members[name], depthMax - 1)) return true
   return false
 }
+
+/** What is still to be written: a value, or a piece of text. */
+type Pending = { readonly value: unknown } | string
+
+/** The text of a Json value, however deeply it is nested: as JSON.stringify has it, which needs stack for each level. */
+export function jsonTextOf(value: unknown): string {
+  const pending: Pending[] = [{ value }]
+  let text = ''
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (typeof next === 'string') text += next
+    else if (typeof next.value !== 'object' || next.value === null)
+      text += JSON.stringify(next.value) ?? 'null'
+    else for (const part of partsOf(next.value).reverse()) pending.push(part)
+  }
+  return text
+}
+
+function partsOf(value: object): Pending[] {
+  if (Array.isArray(value))
+    return ['[', ...value.flatMap((item, at) => [at === 0 ? '' : ',', { value: item }]), ']']
+  const members = Object.entries(value).flatMap(([name, item], at) => [
+    `${at === 0 ? '' : ','}${JSON.stringify(name)}:`,
+    { value: item as unknown },
+  ])
+  return ['{', ...members, '}']
+}

@@ -3,6 +3,7 @@
  * them, and measured once they have come.
  */
 import type { FieldSpec, ModelSpec } from '../../catalog/model-catalog.ts'
+import { UnrepresentableValue } from '../../catalog/values/unrepresentable-value.ts'
 import { hasMembers } from '../../member-of.ts'
 import { quoteIdentifier } from '../../wire/quote.ts'
 
@@ -58,6 +59,7 @@ export function bytesOf(value: unknown): number {
     else bytes += LIGHT_BYTES
     if (typeof each !== 'object' || each === null) continue
     if (each instanceof Uint8Array) bytes += each.byteLength
+    else if (each instanceof UnrepresentableValue) rest.push(each.value)
     // One by one: as arguments of one call, many would not fit on the stack either.
     else if (Array.isArray(each) || Object.getPrototypeOf(each) === Object.prototype)
       for (const item of Object.values(each)) rest.push(item)
