@@ -44,7 +44,7 @@ export interface LiveRowsOptions<Row, Where> {
   readonly signal?: AbortSignal | undefined
 }
 
-/** The whole list, first of all; and again where patches were left waiting, in their place. */
+/** The whole list, first of all; and again in place of patches. */
 export interface ListSnapshot<Row> {
   readonly kind: 'snapshot'
   readonly rows: readonly Row[]

@@ -8,11 +8,20 @@ import type { KeptPatch } from './untaken-patches.ts'
 
 type Parts<Shown, Event> = Pick<KeptSetParts<never, Shown, Event>, 'snapshotOf' | 'patchOf' | 'counters'>
 
+/**
+ * States beside the one that was shown to all of which it is kept who was given them. Each of them is compared with what comes next, all in one turn,
+ * and keeps its rows in memory: whoever was given another one gets the whole next, which is one for all.
+ */
+const BASES_MAX = 8
+
 /** Those of one kept set. */
 export class KeptAudience<Shown, Event> {
   readonly #parts: Parts<Shown, Event>
   readonly #subscriptions = new Set<KeptSubscription<Event>>()
-  readonly #ahead = new Map<KeptSubscription<Event>, KeptState<Shown>>()
+  /** What they were given; null where that is not kept. */
+  readonly #ahead = new Map<KeptSubscription<Event>, KeptState<Shown> | null>()
+  /** What is kept of that since all were shown the same. */
+  readonly #bases = new Set<KeptState<Shown>>()
   readonly #awaiting = new Set<KeptSubscription<Event>>()
   /** The whole as it was given: one object for all who get the same. */
   readonly #wholes = new WeakMap<KeptState<Shown>, Event>()
@@ -55,13 +64,18 @@ export class KeptAudience<Shown, Event> {
       return null
     }
     if (current === shown) this.#ahead.delete(subscription)
-    else this.#ahead.set(subscription, current)
+    else this.#ahead.set(subscription, this.#keptBase(current))
     this.#parts.counters.snapshots += 1
     const known = this.#wholes.get(current)
     if (known !== undefined) return known
     const whole = this.#parts.snapshotOf(current)
     this.#wholes.set(current, whole)
     return whole
+  }
+
+  #keptBase(base: KeptState<Shown>): KeptState<Shown> | null {
+    if (this.#bases.size < BASES_MAX) this.#bases.add(base)
+    return this.#bases.has(base) ? base : null
   }
 
   /** Gives the whole to those who wait for it, where it is known. */
@@ -74,17 +88,25 @@ export class KeptAudience<Shown, Event> {
     this.#awaiting.clear()
   }
 
-  /** Gives each what has changed of what he was given last. @returns whether anything has */
+  /** Gives each what has changed of what he was given last; the whole where that is not kept. @returns whether anything has */
   patch(before: KeptState<Shown>, state: KeptState<Shown>): boolean {
     const patches = new Map<KeptState<Shown>, KeptPatch<Event> | null>()
+    let isWholeGiven = false
     for (const subscription of this.#subscriptions) {
-      const base = this.#ahead.get(subscription) ?? before
+      const ahead = this.#ahead.get(subscription)
+      if (ahead === null) {
+        isWholeGiven = true
+        subscription.giveWhole()
+        continue
+      }
+      const base = ahead ?? before
       if (!patches.has(base)) patches.set(base, this.#parts.patchOf(base.shown, state))
       const patch = patches.get(base) ?? null
       if (patch !== null) subscription.offer(patch)
     }
     this.#ahead.clear()
-    return [...patches.values()].some((patch) => patch !== null)
+    this.#bases.clear()
+    return isWholeGiven || [...patches.values()].some((patch) => patch !== null)
   }
 
   end(failure: { readonly error: unknown } | null): void {

@@ -75,6 +75,13 @@ export class KeptSubscription<Event>
     this.#needsWhole = true
   }
 
+  /** Instead of a patch. */
+  giveWhole(): void {
+    if (this.#end !== null) return
+    this.letGo()
+    this.#wake()
+  }
+
   #forgetPatches(): void {
     for (const patch of this.#waiting) this.#home.untaken.release(patch, this)
     this.#waiting = []

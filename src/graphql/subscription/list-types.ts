@@ -83,7 +83,7 @@ function snapshotType(subscribed: SubscribedModel): ObjectDefinition {
   return {
     kind: 'object',
     name: names.listSnapshot,
-    description: `A list of ${model.name}, whole: first of all, and again where patches were left waiting.`,
+    description: `A list of ${model.name}, whole: first of all, and again in place of patches.`,
     interfaces: [names.list],
     fields: {
       rows: {
