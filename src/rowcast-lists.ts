@@ -117,6 +117,11 @@ type KeptParts<Loaded, Shown, Event> = Pick<
 
 type ShownRelations = Pick<KeptListRequest, 'relations' | 'asked'>
 
+/** What is kept is followed by these, whoever asks for it. */
+type Followed = Pick<KeptRequest, 'filter'> & {
+  readonly [Name in keyof ShownRelations]-?: NonNullable<ShownRelations[Name]>
+}
+
 interface SnapshotReads extends FenceReads {
   readonly findMany: FindMany
 }
@@ -217,15 +222,17 @@ class Lists {
     const filterCost =
       (filter?.cost ?? 0) + costOfIncluded([...relations, ...asked.map(({ first }) => first)])
     const opener = { account: account ?? null, filterCost }
+    // Nothing of the request beside: what is kept outlives the client that opened it.
+    const shown = { filter, relations, asked }
     const subscription = this.#sets.join(key, opener, (home) => {
       const { load, ...parts } = partsOf()
       return new KeptSet<Loaded, Shown, Event>({
-        ...this.#sharedParts(model, request),
+        ...this.#sharedParts(model, shown),
         ...parts,
         ...{
           ...home,
           everyMs: every,
-          read: (signal) => this.#read(model, conditions, load, { ...home, signal, owner: account }),
+          read: (signal) => this.#read(model, conditions, load, { ...home, signal }),
         },
       })
     })
@@ -233,7 +240,7 @@ class Lists {
     return subscription
   }
 
-  #sharedParts(model: ModelSpec, { filter, relations = [], asked = [] }: KeptRequest & ShownRelations) {
+  #sharedParts(model: ModelSpec, { filter, relations, asked }: Followed) {
     const { rowcast } = this.#host
     const isAskedAgain = asksRelatedRows(filter)
     const models = isAskedAgain ? followedModels(this.#host.related, model, { filter }) : []
@@ -257,7 +264,7 @@ class Lists {
     model: ModelSpec,
     conditions: readonly object[],
     load: KeptParts<Loaded, unknown, unknown>['load'],
-    { signal, owner, checkRoom }: KeptSetReader,
+    { signal, payer, checkRoom }: KeptSetReader,
   ) {
     const { catalog, softDeleteOf } = this.#host
     const unmarkedOf = (each: ModelSpec) => unmarkedWhere(each, softDeleteOf(each.name))
@@ -276,7 +283,7 @@ class Lists {
         return []
       })
     }
-    const { fence } = await this.#reads.run({ key: null, since: 0, signal, read, owner })
+    const { fence } = await this.#reads.run({ key: null, since: 0, signal, read, owner: payer() })
     const tookMs = performance.now() - begunAtMs
     return { loaded: loaded as Loaded, fence, bytes: (loaded as Loaded).bytes, tookMs }
   }

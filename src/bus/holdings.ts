@@ -137,6 +137,11 @@ export class Account {
     this.#addFilterCost(filterCost)
   }
 
+  /** The same of what it has already, and another has paid for until now: whatever it may have. */
+  beginBeyond(filterCost: number): void {
+    this.#addFilterCost(filterCost)
+  }
+
   /** It has ended. */
   endFilter(cost: number): void {
     this.#addFilterCost(-cost)

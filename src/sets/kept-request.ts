@@ -19,7 +19,7 @@ export interface KeptRequest {
   /** Milliseconds between two events at the least. @default 0 */
   readonly every?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Of the client, where there is one: what it opens first counts for it. */
+  /** Of the client, where there is one: what it opens first counts for it, and what others opened and have left. */
   readonly account?: Account | undefined
 }
 

@@ -1,17 +1,17 @@
 /** Beside the spine, sets. The lists and totals of one process: whoever asks for the same one shares it. */
 import type { Account } from '../bus/holdings.ts'
 import { RowcastError } from '../errors.ts'
-import { AccountShare } from './account-share.ts'
 import type { KeptCounters } from './kept-parts.ts'
 import type { KeptSet } from './kept-set.ts'
 import type { KeptSubscription } from './kept-subscription.ts'
+import { type CostBearer, SharedCost } from './shared-cost.ts'
 import { UntakenPatches } from './untaken-patches.ts'
 
 /** Beyond this share of what all may hold no other is read: it would be read for nothing. */
 const FULL_SHARE = 0.9
 /** Different ones at once. */
 const SETS_MAX = 1_000
-/** What one counts for in the budget of filters of the client that opens it first, beside its filter: nobody takes them all. */
+/** What one counts for in the budget of filters of a client that has it, beside its filter: nobody takes them all. */
 const OPEN_COST = 40
 
 /** What all of them cost, and how many there are. */
@@ -20,7 +20,11 @@ export interface KeptSetsCost extends Readonly<KeptCounters> {
   readonly subscriptions: number
 }
 
-type AnyKeptSet = Pick<KeptSet<never, never, never>, 'subscribers' | 'isEnded'>
+/** One of them, and who pays for it. */
+interface PaidSet {
+  readonly set: Pick<KeptSet<never, never, never>, 'subscribers' | 'isEnded'>
+  readonly cost: SharedCost
+}
 
 /** Who asks for one, and what its filter costs. */
 export interface KeptSetOpener {
@@ -34,22 +38,22 @@ export interface KeptSetHome {
   readonly onEnded: () => void
   /** How many bytes it holds now. @throws LIST_TOO_COSTLY */
   readonly weigh: (bytes: number) => void
+  /** Of who pays for it now; null for the process itself. */
+  readonly payer: () => Account | null
   /** It is about to be read. @throws LIST_TOO_COSTLY where it is a new one, and there is hardly any room */
   readonly checkRoom: () => void
 }
 
 /** Who reads one of them. */
-export interface KeptSetReader extends Pick<KeptSetHome, 'checkRoom'> {
+export interface KeptSetReader extends Pick<KeptSetHome, 'checkRoom' | 'payer'> {
   readonly signal: AbortSignal
-  /** Whose turn it takes. */
-  readonly owner: object | undefined
 }
 
 /** All of one process. */
 export class KeptSets {
   readonly #bytesMax: number
   #bytes = 0
-  readonly #sets = new Map<string | symbol, AnyKeptSet>()
+  readonly #sets = new Map<string | symbol, PaidSet>()
   /** What has not been taken: beside the rows of lists, a quarter of what these may hold. */
   readonly untaken: UntakenPatches
   readonly counters: KeptCounters = { reads: 0, readMs: 0, snapshots: 0, patches: 0 }
@@ -75,15 +79,33 @@ export class KeptSets {
     create: (home: KeptSetHome) => KeptSet<Loaded, Shown, Event>,
   ): KeptSubscription<Event> {
     const name = key ?? Symbol('a list that nobody shares')
+    const bearer: CostBearer = { account, cost: OPEN_COST + filterCost }
+    const paid = this.#openOne(name) ?? this.#create(name, bearer, create)
+    const { cost } = paid
     // What has one key is of one kind.
-    const known = this.#sets.get(name) as KeptSet<Loaded, Shown, Event> | undefined
-    if (known?.isEnded === false) return known.subscribe()
+    const subscription = (paid.set as KeptSet<Loaded, Shown, Event>).subscribe()
+    cost.enter(bearer)
+    subscription.whenLeft(() => cost.leave(bearer))
+    return subscription
+  }
+
+  #openOne(name: string | symbol): PaidSet | undefined {
+    const known = this.#sets.get(name)
+    return known?.set.isEnded === false ? known : undefined
+  }
+
+  #create<Loaded, Shown, Event>(
+    name: string | symbol,
+    opener: CostBearer,
+    create: (home: KeptSetHome) => KeptSet<Loaded, Shown, Event>,
+  ): PaidSet {
     if (this.#sets.size >= SETS_MAX)
       throw new RowcastError(
         'LIST_TOO_COSTLY',
         `${SETS_MAX} different lists and totals are open: there is no room for another one.`,
       )
-    const share = new AccountShare(account, OPEN_COST + filterCost, false)
+    const cost = new SharedCost()
+    cost.enter(opener)
     let held = 0
     const weigh = (bytes: number) => {
       this.#bytes += bytes - held
@@ -93,21 +115,26 @@ export class KeptSets {
     const checkRoom = () => {
       if (held === 0 && this.#bytes > this.#bytesMax * FULL_SHARE) throw tooLargeList()
     }
-    const created = create({
-      ...{ weigh, checkRoom },
-      onEnded: () => {
-        share.end()
-        this.#bytes -= held
-        held = 0
-        if (this.#sets.get(name) === created) this.#sets.delete(name)
-      },
-    })
-    this.#sets.set(name, created)
-    return created.subscribe()
+    const onEnded = () => {
+      cost.end()
+      this.#bytes -= held
+      held = 0
+      if (this.#sets.get(name) === paid) this.#sets.delete(name)
+    }
+    let paid: PaidSet | null = null
+    try {
+      paid = { set: create({ weigh, checkRoom, onEnded, payer: () => cost.account }), cost }
+    } catch (error) {
+      // It never began: nobody would end what it costs.
+      cost.end()
+      throw error
+    }
+    this.#sets.set(name, paid)
+    return paid
   }
 
   cost(): KeptSetsCost {
-    const subscriptions = [...this.#sets.values()].reduce((sum, { subscribers }) => sum + subscribers, 0)
+    const subscriptions = [...this.#sets.values()].reduce((sum, { set }) => sum + set.subscribers, 0)
     return { ...this.counters, sets: this.#sets.size, subscriptions }
   }
 }

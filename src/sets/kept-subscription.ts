@@ -32,6 +32,7 @@ export class KeptSubscription<Event>
   #end: { readonly error: unknown } | 'normal' | null = null
   #wakeReader: () => void = () => {}
   #forgetSignal = (): void => {}
+  #onLeft = (): void => {}
 
   constructor(home: KeptHome<Event>) {
     super()
@@ -58,6 +59,11 @@ export class KeptSubscription<Event>
   /** The signal ends it. */
   endOn(signal: AbortSignal): void {
     this.#forgetSignal = onAborted(signal, () => void this.return())
+  }
+
+  /** Called when its subscriber leaves, however often he says so. */
+  whenLeft(onLeft: () => void): void {
+    this.#onLeft = onLeft
   }
 
   /** A patch; for whoever waits for the whole, it is part of that. */
@@ -109,6 +115,7 @@ export class KeptSubscription<Event>
     this.#end = 'normal'
     this.#forgetSignal()
     this.#home.leave()
+    this.#onLeft()
     this.#wake()
     return Promise.resolve(DONE)
   }

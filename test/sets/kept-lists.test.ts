@@ -327,7 +327,7 @@ describe('the memory of lists', () => {
       const homes: KeptSetHome[] = []
       sets.join(key, { account: null, filterCost: 0 }, (home) => {
         homes.push(home)
-        return { isEnded: false, subscribers: 1, subscribe: () => ({}) } as never
+        return { isEnded: false, subscribers: 1, subscribe: () => ({ whenLeft: () => undefined }) } as never
       })
       return homes[0] as KeptSetHome
     }
