@@ -20,8 +20,8 @@ export interface SessionModels {
 
 /** A connection that is open. */
 interface OpenConnection {
-  readonly sessionId: string
-  readonly userId: string
+  /** The names of its session and of its user. */
+  readonly rows: readonly string[]
   readonly end: EndSession
   /** In milliseconds since 1970. */
   expiresAtMs: number
@@ -37,8 +37,9 @@ const ENDED_MAX = 10_000
 export class AuthSessionWatch {
   readonly #rowcast: Rowcast
   readonly #guard = createGuard(createConsoleLogger())
-  readonly #open = new Set<OpenConnection>()
-  /** When sessions and users ended, by `session:` or `user:` and the id, the oldest first. */
+  /** By the names of their rows: what is done for a row takes no longer for the connections of others. */
+  readonly #open = new Map<string, Set<OpenConnection>>()
+  /** When sessions and users ended, by their names, the oldest first. */
   readonly #ended = new Map<string, number>()
   /** Ends up to here are not remembered: whoever was asked before is asked again. */
   #forgottenAtMs = Number.NEGATIVE_INFINITY
@@ -72,17 +73,12 @@ export class AuthSessionWatch {
 
   /** Calls `end` once, and soon, when the session is over. @returns what ends the watch */
   watch(viewer: AuthViewer, beganMs: number, end: EndSession): () => void {
-    const connection: OpenConnection = {
-      ...{ sessionId: String(viewer.session.id), userId: String(viewer.user.id), end },
-      ...{ expiresAtMs: Number(viewer.session.expiresAt), timer: undefined },
-    }
-    this.#open.add(connection)
-    const { sessionId, userId } = connection
-    const endedMs = Math.max(
-      this.#forgottenAtMs,
-      this.#ended.get(`session:${sessionId}`) ?? Number.NEGATIVE_INFINITY,
-      this.#ended.get(`user:${userId}`) ?? Number.NEGATIVE_INFINITY,
-    )
+    const rows = [nameOf('session', viewer.session.id), nameOf('user', viewer.user.id)]
+    const expiresAtMs = Number(viewer.session.expiresAt)
+    const connection: OpenConnection = { rows, end, expiresAtMs, timer: undefined }
+    for (const row of rows) this.#open.set(row, (this.#open.get(row) ?? new Set()).add(connection))
+    const ends = rows.map((row) => this.#ended.get(row) ?? Number.NEGATIVE_INFINITY)
+    const endedMs = Math.max(this.#forgottenAtMs, ...ends)
     if (endedMs >= beganMs) this.#end(connection, revoked())
     else this.#arm(connection)
     return () => this.#forget(connection)
@@ -117,19 +113,16 @@ export class AuthSessionWatch {
   }
 
   #endRow(kind: 'session' | 'user', key: object | null): void {
-    const id = String(fieldOf(key, 'id'))
-    this.#remember(`${kind}:${id}`)
-    const field = kind === 'session' ? 'sessionId' : 'userId'
-    for (const connection of [...this.#open]) if (connection[field] === id) this.#end(connection, revoked())
+    const row = nameOf(kind, fieldOf(key, 'id'))
+    this.#remember(row)
+    for (const connection of this.#openOf(row)) this.#end(connection, revoked())
   }
 
   /** Better Auth moves the end of a session that is used. */
   #renew(change: WatchedChange, field: string): void {
     const expiresAt = fieldOf(change.new, field)
-    const id = String(fieldOf(change.key, 'id'))
     if (!(expiresAt instanceof Date)) return
-    for (const connection of this.#open) {
-      if (connection.sessionId !== id) continue
+    for (const connection of this.#openOf(nameOf('session', fieldOf(change.key, 'id')))) {
       connection.expiresAtMs = Number(expiresAt)
       this.#arm(connection)
     }
@@ -138,7 +131,13 @@ export class AuthSessionWatch {
   #endAll(): void {
     this.#forgottenAtMs = performance.now()
     this.#ended.clear()
-    for (const connection of [...this.#open]) this.#end(connection, revoked())
+    const all = new Set([...this.#open.values()].flatMap((those) => [...those]))
+    for (const connection of all) this.#end(connection, revoked())
+  }
+
+  /** A copy, as whoever is ended is forgotten. */
+  #openOf(row: string): readonly OpenConnection[] {
+    return [...(this.#open.get(row) ?? [])]
   }
 
   #remember(name: string): void {
@@ -168,7 +167,10 @@ export class AuthSessionWatch {
 
   #forget(connection: OpenConnection): void {
     clearTimeout(connection.timer)
-    this.#open.delete(connection)
+    for (const row of connection.rows) {
+      const those = this.#open.get(row)
+      if (those?.delete(connection) && those.size === 0) this.#open.delete(row)
+    }
   }
 }
 
@@ -180,6 +182,11 @@ interface WatchedChange {
   /** Where an UPDATE gave it another. */
   readonly oldKey?: object | null | undefined
   readonly new: object | null
+}
+
+/** What one of the two is known by here. */
+function nameOf(kind: 'session' | 'user', id: unknown): string {
+  return `${kind}:${String(id)}`
 }
 
 /** Of the admin plugin; without it a column of that name is the application's own. */

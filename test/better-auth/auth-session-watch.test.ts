@@ -163,6 +163,50 @@ it('changes that cannot be subscribed to let nobody in', async () => {
   expect(end).toHaveBeenCalledOnce()
 })
 
+it('rows that are renewed or deleted concern their own connections: nobody goes through all others for each', async () => {
+  const { watch, emit } = fakeRowcast()
+  const began = await watch.begin()
+  const names = Array.from({ length: 100 }, (_, index) => `${index}`)
+  const ends = names.map((name) => {
+    const end = vi.fn()
+    watch.watch(viewer(name, `user of ${name}`), began, end)
+    return end
+  })
+  const endsAt = new Date(START.getTime() + 2 * HOUR_MS)
+  const steps = await countVisits(async () => {
+    for (const id of names) {
+      await emit({ model: 'Login', action: 'UPDATE', key: { id }, new: { endsAt } })
+      await emit(deleted(`other ${id}`))
+    }
+    for (const id of names.slice(1, 50)) await emit(deleted(id))
+    for (const id of names.slice(50)) await emit(deleted(`user of ${id}`, 'User'))
+  })
+  expect(ends.map((end) => end.mock.calls.length)).toEqual(names.map((_, index) => (index === 0 ? 0 : 1)))
+  expect(steps).toBeGreaterThan(names.length)
+  expect(steps).toBeLessThan(20 * names.length)
+})
+
+/** How many entries of sets and maps are gone through meanwhile. */
+async function countVisits(run: () => Promise<void>): Promise<number> {
+  let visits = 0
+  const spies = [Set.prototype, Map.prototype].map((collection) => {
+    const iterate = collection[Symbol.iterator]
+    return vi.spyOn(collection, Symbol.iterator).mockImplementation(function* (this: never) {
+      const entries = iterate.call(this) as Iterator<unknown>
+      for (let step = entries.next(); step.done !== true; step = entries.next()) {
+        visits += 1
+        yield step.value
+      }
+    } as never)
+  })
+  try {
+    await run()
+  } finally {
+    for (const spy of spies) spy.mockRestore()
+  }
+  return visits
+}
+
 it('a row that is deleted, nobody knows which, ends all', async () => {
   const { watch, emit } = fakeRowcast()
   const end = vi.fn()
