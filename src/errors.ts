@@ -513,6 +513,13 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  CLI_NO_SESSIONS: {
+    means:
+      'A recording was to be served with a config that has `sessions`, and no database says whose session holds.',
+    hint: 'Say `--without-sessions` where whoever reaches the address may see the recording as `context` and policies show it.',
+    retry: 'never',
+    isPublic: false,
+  },
   CLI_NO_ANSWER: {
     means: 'A running service was asked something and did not answer it.',
     hint: 'Check --url, and with --header that the service knows who asks.',

@@ -148,7 +148,7 @@ function createConfiguredRowcast(config: Config, prisma: ServicePrismaClient, lo
 }
 
 /** A gateway may ask through a pooler, and those refuse connections that bring settings. */
-function createQueryClient(config: Config): ServicePrismaClient {
+export function createQueryClient(config: Config): ServicePrismaClient {
   const { createPrisma, databaseUrl, scaling, security } = config
   const timeoutMs = limitsOf(security.limits).queryTimeoutMs
   return createPrisma(scaling.role === 'gateway' ? databaseUrl : withStatementTimeout(databaseUrl, timeoutMs))

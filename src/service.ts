@@ -3,18 +3,15 @@
  * server, started and stopped in order. The library is the same code without this file.
  */
 
-import type { GraphQLSchema } from 'graphql'
 import type { ModelSpec } from './catalog/model-catalog.ts'
 import type { Config, ServicePrismaClient } from './config/config.ts'
 import { invariant } from './errors.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
 import { buildActivitySchema } from './graphql/activity/activity-schema.ts'
 import type { ChangeFeed } from './graphql/change-feed.ts'
-import { buildOwnSchema } from './graphql/own-schema.ts'
 import { secretFields } from './graphql/policy/secret-fields.ts'
-import { buildServiceSchema } from './graphql/service-schema.ts'
+import { servedSchema } from './graphql/served-schema.ts'
 import type { ServiceSchemaOptions } from './graphql/service-types.ts'
-import { asSubgraph } from './graphql/subgraph/subgraph-schema.ts'
 import { createGuard, type Guard } from './guard.ts'
 import type { Logger } from './logger.ts'
 import { joinMetrics } from './observe/joined-metrics.ts'
@@ -153,20 +150,6 @@ function sessionsOf(sources: readonly ServiceSource[]): SessionRows | undefined 
     sessions === null ? [] : [rowcast.followSessions(sessions)],
   )
   return followed
-}
-
-/** The application's own, or the one that is made of the catalog. */
-function servedSchema(
-  { makeSchema, subgraph }: Config,
-  options: ServiceSchemaOptions,
-  prisma: ServicePrismaClient,
-): GraphQLSchema {
-  if (makeSchema === null) {
-    const schema = buildServiceSchema(options)
-    return subgraph === null ? schema : asSubgraph(schema, subgraph)
-  }
-  const { feed, models } = options
-  return buildOwnSchema(makeSchema, { feed, prisma, policies: new Map(Object.entries(models)) })
 }
 
 /** How long the application's pool may take to end: it waits for answers that a silent network may have swallowed. */

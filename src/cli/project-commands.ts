@@ -177,6 +177,10 @@ function addRecordings(program: Command, context: Context): void {
     .description('print or serve the changes of a recording; needs no PostgreSQL')
     .option('--limit <count>', 'stop after so many changes')
     .option('--serve', 'serve them over GraphQL instead, as if they happened again')
+    .option(
+      '--without-sessions',
+      'with --serve: let in whom `context` lets in, though the config has `sessions`',
+    )
     .option('--interval <ms>', 'with --serve: time between two transactions', '500')
     .option('-p, --port <number>', 'with --serve: port to listen on (default: PORT or 4000)')
     .option('--host <address>', 'with --serve: address to listen on, whatever HOST says (default: 127.0.0.1)')

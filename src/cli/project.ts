@@ -31,6 +31,8 @@ export interface ProjectPlace {
   readonly folder: string
   /** Whether what is read is served over the network: in production as `serve` would. @default false */
   readonly isServed?: boolean | undefined
+  /** Whether it is served where no session can be looked up, and whoever has none is to be kept out. @default false */
+  readonly needsSessions?: boolean | undefined
 }
 
 /** A project whose config was read: one database of it. */
@@ -86,11 +88,11 @@ export function reportOf({ source }: Project, report: object): string {
 
 /**
  * Reads the config file and the environment; connects to nothing.
- * @throws CONFIG_…, CATALOG_UNKNOWN_MODEL, CLI_BAD_OPTION, and what `createPrisma` throws
+ * @throws CONFIG_…, CATALOG_UNKNOWN_MODEL, CLI_BAD_OPTION, CLI_NO_SESSIONS, and what `createPrisma` throws
  */
 async function openProjects(
   options: ProjectOptions,
-  { env, folder, isServed = false }: ProjectPlace,
+  { env, folder, isServed = false, needsSessions = false }: ProjectPlace,
 ): Promise<readonly Project[]> {
   const configFile = findConfigFile(folder, options.config)
   // First: it may read .env.
@@ -99,6 +101,12 @@ async function openProjects(
   const { NODE_ENV: _, ...keyboard } = env
   const read = resolveConfig(file, isServed ? env : keyboard, options)
   const { source: named } = options
+  // Those of one database are of all that is served.
+  const sessions = sourceConfigs(read).find(([, config]) => config.sessions !== null)?.[1].sessions
+  if (needsSessions && sessions != null) {
+    const happened = `The config lets in who has a row of ${sessions.model}, and no recording says who has.`
+    throw new RowcastError('CLI_NO_SESSIONS', happened)
+  }
   const configs = sourceConfigs(read).filter(([name]) => named === undefined || name === named)
   if (configs.length > 0) return configs.map(([name, config]) => projectOf(name, config, configFile))
   throw new RowcastError('CLI_BAD_OPTION', `The config has no source "${named}".`, {

@@ -7,8 +7,10 @@ import type { TransactionPart } from '../changes/change.ts'
 import type { StreamOrigin } from '../changes/stream-position.ts'
 import { invariant } from '../errors.ts'
 import type { ChangeFeed } from '../graphql/change-feed.ts'
-import { buildServiceSchema } from '../graphql/service-schema.ts'
+import { servedSchema } from '../graphql/served-schema.ts'
 import { createServer } from '../server/create-server.ts'
+import { limitsOf, readLimitsOf } from '../server/limits/limits.ts'
+import { createQueryClient } from '../service-sources.ts'
 import { SEES_ALL } from '../source/db/visibility.ts'
 import { toLsn } from '../wire/lsn.ts'
 import { exampleSubscription } from './example-subscription.ts'
@@ -38,15 +40,12 @@ export function createReplayService(
   const bus = createMemoryBus({ models: catalog.models })
   const { systemId, timeline } = origin
   bus.open({ systemId, timeline, isFirst: true, floorLsn: BEGINNING, serverLsn: BEGINNING })
-  const prisma = config.createPrisma(config.databaseUrl)
+  const prisma = createQueryClient(config)
+  const feed = createFeed(catalog, bus, registry, models)
+  const reads = readLimitsOf(limitsOf(config.security.limits))
   const server = createServer({
     ...config.security,
-    schema: buildServiceSchema({
-      catalog,
-      prisma,
-      models,
-      feed: createFeed(config.catalog, bus, registry, models),
-    }),
+    schema: servedSchema(config, { catalog, prisma, models, feed, reads }, prisma),
     logger: createTerminalLogger(notes, false),
     health: () => ({ isReady: true, details: { replication: 'recording' } }),
     host: config.host,

@@ -16,6 +16,8 @@ export interface ReplayOptions extends ProjectOptions, ChangeChoice {
   readonly limit?: string | undefined
   /** Serves them as subscriptions instead of printing them. */
   readonly serve?: boolean | undefined
+  /** Serves them though nobody can say whose session holds. */
+  readonly withoutSessions?: boolean | undefined
   /** Milliseconds between two transactions that are served. @default '500' */
   readonly interval?: string | undefined
 }
@@ -33,7 +35,7 @@ export async function replay(
   const isServed = options.serve === true
   const project = await openProject(
     { ...options, host: options.host ?? LOOPBACK, databaseUrl: standInAddress(context) },
-    { ...context, isServed },
+    { ...context, isServed, needsSessions: isServed && options.withoutSessions !== true },
   )
   const recording = await openRecording(file)
   try {

@@ -47,6 +47,17 @@ it('in production: neither GraphiQL nor the schema, and nobody but this machine'
   expect((await player.stop()).code).toBe(0)
 })
 
+it('whoever needs a session is let in only where the command line says that it may be none', async () => {
+  await using folder = await openFolder(
+    'models: { Tag: {} }, sessions: { model: "User", of: ({ id }) => ({ id }) }',
+  )
+  const refused = await folder.run(['replay', 'tags.rec', '--serve'], { PORT: '0' })
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('CLI_NO_SESSIONS') })
+  const { player, url } = await serve(folder, ['--without-sessions'], { PORT: '0' })
+  expect(await schemaOf(url)).toMatchObject({ data: {} })
+  await player.stop()
+})
+
 it('elsewhere: GraphiQL, and others only where --host says so', async () => {
   await using folder = await openFolder('host: "0.0.0.0", models: { Tag: {} }')
   const env = { HOST: '0.0.0.0', PORT: '0' }
