@@ -33,6 +33,7 @@ describe('record and replay', () => {
     const recorded = await recorder.stop()
     expect(recorded.code).toBe(0)
     expect(recorded.stderr).toMatch(/\d+ messages/)
+    expect(recorded.stderr).toContain('hidden fields too: keep it as you keep a dump')
 
     const nowhere = { DATABASE_URL: '' }
     const replayed = await folder.run(['replay', 'changes.rec', '--json'], nowhere)

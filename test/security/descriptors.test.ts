@@ -31,6 +31,7 @@ function frame(payload: string, first = 0x81): Buffer {
 
 const init = frame('{"type":"connection_init"}')
 const subscribe = frame('{"id":"1","type":"subscribe","payload":{"query":"subscription { ticks }"}}')
+const TICKS = '{"query":"subscription { ticks }"}'
 const post = (accept: string, body: string, length = body.length) =>
   `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\naccept: ${accept}\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`
 
@@ -100,6 +101,16 @@ const CASES: Readonly<Record<string, Case>> = {
     sends: [upgrade(), init, null, subscribe],
     says: code(4403),
   },
+  'an event stream whose session ends': {
+    options: { context: () => ({ context: {}, expiresAt: Date.now() + 500 }), limits },
+    sends: [post('text/event-stream', TICKS)],
+    says: 'SESSION_EXPIRED',
+  },
+  'multipart whose session ends': {
+    options: { context: () => ({ context: {}, expiresAt: Date.now() + 500 }), limits },
+    sends: [post('multipart/mixed;subscriptionSpec=1.0', TICKS)],
+    says: 'SESSION_EXPIRED',
+  },
   'subscribe before init': { sends: [upgrade(), subscribe], says: code(4401) },
   'two inits': { sends: [upgrade(), init, init], says: code(4429) },
   'one id twice': { sends: [upgrade(), init, null, subscribe, subscribe], says: code(4409) },
@@ -128,7 +139,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'a long request': { sends: [post('*/*', `{"query":"${'x'.repeat(2_000)}"}`)], says: '413' },
   'an answer that nobody can read': {
-    sends: [post('text/plain', '{"query":"subscription { ticks }"}')],
+    sends: [post('text/plain', TICKS)],
     says: '406',
   },
 }
