@@ -61,7 +61,7 @@ export class MergedSubscription
   /** Whoever takes what is there in one go. */
   reader: DeliveryReader | null = null
   readonly #sources: readonly Source[]
-  readonly #changesMax: number
+  #changesMax: number
   readonly #bytesMax: number
   /** Of one transaction, and not given yet. */
   #open: Delivery[] = []
@@ -102,6 +102,11 @@ export class MergedSubscription
 
   get pull(): this {
     return this
+  }
+
+  /** No part that follows has more changes. @param changesMax at least 1 */
+  boundParts(changesMax: number): void {
+    this.#changesMax = Math.min(this.#changesMax, changesMax)
   }
 
   /** Whether all that it has taken of the subscriptions has been given. */

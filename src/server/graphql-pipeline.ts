@@ -89,7 +89,8 @@ export function createGraphqlPipeline(options: GraphqlPipelineOptions): GraphqlP
   const sizeLimit = createSizeLimit({ rows: limits.queryRowsMax, cost: limits.queryCostMax })
   const deadline = createOperationDeadline(limits.operationTimeoutMs)
   const deliveries = createDeliveries({
-    ...{ refuse: sizeLimit.refuse, within: deadline.within, payloadBytesMax: limits.payloadBytesMax },
+    ...{ refuse: sizeLimit.refuse, changesMaxOf: sizeLimit.changesMaxOf },
+    ...{ within: deadline.within, payloadBytesMax: limits.payloadBytesMax },
     ...{ mask: errorMask.mask, guard, onDelivered: options.onDelivered },
   })
   const streams = createHttpStreams({ ...options, ...limits, formats: STREAM_FORMATS })

@@ -228,6 +228,18 @@ it.each([
   await merged.return()
 })
 
+it('a part has no more changes than a server lets one result have, and never more than it had before', async () => {
+  const { publish, merge } = openBus()
+  const merged = merge('User')
+  merged.boundParts(2)
+  merged.boundParts(4)
+  publish(10, true, ...Array.from({ length: 5 }, () => 'User'))
+  const parts = [await merged.next(), await merged.next(), await merged.next()]
+  const lengths = parts.map(({ value }) => value?.deliveries.length)
+  expect(lengths).toEqual([2, 2, 1])
+  await merged.return()
+})
+
 it('ends with the cursor of what it gave, however far one of its models was', async () => {
   const { bus, publish, merge } = openBus()
   const merged = merge('User', 'Post')

@@ -127,13 +127,35 @@ describe.each(TRANSPORTS)('over $name', ({ ask }) => {
   })
 })
 
-describe.each(STREAM_TRANSPORTS)('a subscription over $name', ({ ask }) => {
+describe.each(STREAM_TRANSPORTS)('a subscription over $name', ({ ask, open }) => {
   it('has the same bound, for each change', async () => {
     const query =
       'subscription { commentChanged { new { post { comments(take: 200) { replies(take: 5) { id } } } } } }'
     const { data, errors } = await ask(running.url, query)
     expect(data).toBeNull()
     expect(errors).toMatchObject(OVER)
+  })
+
+  it('has it for each result: a transaction comes in as many parts as that takes', async () => {
+    const query =
+      'subscription { changes(of: { comment: {} }) { isLast changes { ... on CommentInserted { new { post { comments(take: 99) { id } } } } } } }'
+    const stream = await open(running.url, query)
+    const subscribers = () => running.service.rowcast.status().subscriptions.get('Comment') ?? 0
+    await expect.poll(subscribers, { timeout: 20_000 }).toBe(1)
+    await database.query(
+      `INSERT INTO "Comment" ("postId", body) SELECT min("Post".id), 'c' FROM "Post", generate_series(1, 20) n GROUP BY n`,
+    )
+    // A change asks for its row, the post and 99 comments: nine have room in 1,000 rows.
+    for (const [count, isLast] of [
+      [9, false],
+      [9, false],
+      [2, true],
+    ] as const)
+      expect(await stream.next()).toMatchObject({
+        data: { changes: { isLast, changes: { length: count } } },
+      })
+    await stream.leave()
+    await expect.poll(subscribers, { timeout: 20_000 }).toBe(0)
   })
 })
 

@@ -2,7 +2,7 @@
 import { buildSchema, isObjectType, Kind, parse } from 'graphql'
 import { expect, test } from 'vitest'
 import { coerceVariables } from '../../src/graphql/graphql-version.ts'
-import { sizeOfOperation } from '../../src/server/execution/operation-size.ts'
+import { createSizeLimit, sizeOfOperation } from '../../src/server/execution/operation-size.ts'
 
 const schema = buildSchema(`
   type Query { posts(take: Int = 50): [Post!] sum(of: [Int!]): Int tags: [String] feed(first: Int, last: Int): Feed
@@ -97,4 +97,16 @@ test('aliases cost each; an empty list costs its look; a list without a size is 
   expect(feed('(first: 100)').rows).toBe(100)
   expect(feed('(last: 20)').cost).toBeCloseTo(feed('(first: 100)').cost / 5, 6)
   expect(feed('').rows).toBe(50)
+})
+
+test('one result has as many changes as it may have rows and cost for, and at least one', () => {
+  const changesMax = (query: string, rows: number, cost: number) =>
+    createSizeLimit({ rows, cost }).changesMaxOf({ schema, document: parse(query), variableValues: {} })
+  const query = '{ posts(take: 30) { id } }'
+  const { cost } = sizeOf(query)
+  expect(changesMax(query, 100, Number.POSITIVE_INFINITY)).toBe(3)
+  expect(changesMax(query, 1_000, cost * 2.5)).toBe(2)
+  expect(changesMax(query, 30, cost)).toBe(1)
+  expect(changesMax(query, 29, cost)).toBe(1)
+  expect(changesMax('{ tags }', 100, Number.POSITIVE_INFINITY)).toBe(Number.POSITIVE_INFINITY)
 })

@@ -18,10 +18,17 @@ export class TransactionSubscription
   implements PulledEvents<CommittedPart>
 {
   readonly pull: DeliveryPull<CommittedPart>
+  readonly #from: MergedSubscription
 
   constructor(from: MergedSubscription) {
     super(from, committedPart, toSubscriptionError)
     this.pull = new MappedPull(from.pull, committedPart)
+    this.#from = from
+  }
+
+  /** A part is one result: no more changes than what a server lets one result ask for. */
+  boundParts(changesMax: number): void {
+    this.#from.boundParts(changesMax)
   }
 }
 

@@ -26,6 +26,8 @@ export interface DeliveriesOptions {
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
   /** The answer to an operation that asks for too much; null for any other. @default no bound */
   readonly refuse?: ((args: ExecutionArgs) => ExecutionResult | null) | undefined
+  /** How many changes one result may have, where a source gives several in one. @default as many as the source gives */
+  readonly changesMaxOf?: ((args: ExecutionArgs) => number) | undefined
   /** See `DeliveryGroupsOptions`. */
   readonly payloadBytesMax?: number | undefined
   /** What resolvers give, unless they take too long. @default without an end */
@@ -40,6 +42,14 @@ export interface Deliveries {
   readonly frames: FrameBatch
   /** graphql-js's `subscribe`, but that those who get the same results share them. */
   subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult>
+}
+
+/** What gives a subscription's events. */
+interface EventSource extends AsyncIterator<unknown> {
+  /** Of what is rowcast's own. */
+  readonly pull?: DeliveryPull<unknown> | undefined
+  /** Of one whose events have several changes each. */
+  boundParts?(changesMax: number): void
 }
 
 /** Nobody reads it. */
@@ -67,11 +77,11 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
       return { errors: [mask(error)] }
     })
     if (!(Symbol.asyncIterator in events)) return events
-    const source: AsyncIterator<unknown> & { readonly pull?: DeliveryPull<unknown> | undefined } =
-      events[Symbol.asyncIterator]()
+    const source: EventSource = events[Symbol.asyncIterator]()
     // What is rowcast's own.
     const isOwn = source.pull !== undefined
     try {
+      if (isOwn && options.changesMaxOf !== undefined) source.boundParts?.(options.changesMaxOf(args))
       const group = groups.join(args, isOwn ? audienceOf(events) : null, isOwn)
       return new ResultStream({ source, group, args, turns, onDelivered })
     } catch (error) {

@@ -29,6 +29,8 @@ type CountArgs = Pick<ExecutionArgs, 'schema' | 'document' | 'operationName' | '
 export interface SizeLimit {
   /** The answer to an operation that asks for too much; null for any other. */
   refuse(args: ExecutionArgs): ExecutionResult | null
+  /** How many changes one result of a subscription may have, each of which asks for all that is counted for one; at least 1. */
+  changesMaxOf(args: ExecutionArgs): number
   /** Refuses queries. Subscriptions have a way of their own: `refuse`. */
   readonly plugin: PipelinePlugin
 }
@@ -49,6 +51,10 @@ export function createSizeLimit(max: OperationSize): SizeLimit {
   }
   return {
     refuse,
+    changesMaxOf(args) {
+      const { rows, cost } = sizeOfOperation(args, max)
+      return Math.max(1, Math.floor(Math.min(max.rows / rows, max.cost / cost)))
+    },
     plugin: {
       onExecute({ args, setResultAndStopExecution }) {
         const refused = refuse(args)

@@ -19,8 +19,8 @@ export interface ServerLimits {
    */
   readonly queryCostMax: number
   /**
-   * Rows that one operation may ask for, of a subscription for each change: a list is as many as its `take`, once for each
-   * row that it is in. @default 10_000
+   * Rows that one operation may ask for, of a subscription each result: a list is as many as its `take`, once for each
+   * row that it is in, and each change of a transaction asks for its own. @default 10_000
    */
   readonly queryRowsMax: number
   /**
