@@ -13,36 +13,3 @@ export function ownCopy(value: unknown): unknown {
   if (prototype !== Object.prototype && prototype !== null) return value
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, ownCopy(member)]))
 }
-
-/** Who has asked for rows. */
-interface Asker {
-  resolve(rows: unknown): void
-  reject(error: unknown): void
-}
-
-/** Gives the rows to the first who has asked for them, and to each of the others a copy; resolves when it has. */
-export function giveEach<A extends Asker>(
-  [first, ...others]: readonly A[],
-  rows: Promise<unknown>,
-  readAgain: (asker: A) => Promise<unknown>,
-): Promise<void> {
-  if (first === undefined) return Promise.resolve()
-  const giveAll = (settled: unknown) => {
-    // All at once, before anybody has touched the rows.
-    for (const other of others) {
-      try {
-        other.resolve(ownCopy(settled))
-      } catch {
-        // Some values are computed when they are read, or nested too deeply.
-        readAgain(other).then(
-          (own) => other.resolve(own),
-          (error: unknown) => other.reject(error),
-        )
-      }
-    }
-    first.resolve(settled)
-  }
-  return rows.then(giveAll, (error: unknown) => {
-    for (const asker of [first, ...others]) asker.reject(error)
-  })
-}

@@ -4,12 +4,12 @@
  */
 import { GraphQLError } from 'graphql'
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
-import { giveEach } from '../policy/own-copy.ts'
-import { HandOuts } from './hand-outs.ts'
+import { type HandOut, HandOuts } from './hand-outs.ts'
 import type { OperationReads } from './read-pool.ts'
 import type { RelationKey } from './relation-link.ts'
 import { bytesOf } from './row-weights.ts'
 import { isPage, type KeyedRead, readByKeys, textOfKey } from './rows-by-keys.ts'
+import { SharedRows } from './shared-rows.ts'
 import { isOfValue } from './statement-gate.ts'
 
 /** What one row asks for. */
@@ -32,7 +32,8 @@ const LANES = 4
 interface Waiting {
   readonly read: RelationRead
   readonly keyText: string
-  resolve(rows: unknown): void
+  /** Settles with the rows, in the operation's turn. */
+  handOut(rows: SharedRows, weight: Pick<HandOut, 'bytes' | 'isCharged'>): void
   reject(error: unknown): void
 }
 
@@ -58,12 +59,16 @@ export class RelationBatches {
       ...[read.kind, this.#numberOf(read.delegate), read.nestedAs ?? ''],
       ...[Object.keys(read.key), queryText],
     ])
-    return new Promise((settle, reject) => {
-      const resolve = (rows: unknown) => this.#handOuts.add(read.reads, () => settle(rows))
+    return new Promise((resolve, reject) => {
+      const handOut: Waiting['handOut'] = (rows, weight) => {
+        // Where no copy can be made of them, they are read again.
+        const give: HandOut['give'] = (pace) => rows.take(pace).then(resolve, () => resolve(read.readAlone()))
+        this.#handOuts.add(read.reads, { ...weight, give, refuse: reject })
+      }
       const batch = this.#batches.get(name)
       if (this.#batches.size === 0) setImmediate(() => this.#flush())
-      if (batch === undefined) this.#batches.set(name, [{ read, keyText, resolve, reject }])
-      else batch.push({ read, keyText, resolve, reject })
+      if (batch === undefined) this.#batches.set(name, [{ read, keyText, handOut, reject }])
+      else batch.push({ read, keyText, handOut, reject })
     })
   }
 
@@ -101,7 +106,7 @@ async function readChunk(groups: readonly (readonly Waiting[])[]): Promise<void>
     const isFound = ([waiting]: readonly Waiting[]) => waiting !== undefined && found.has(keyTextOf(waiting))
     for (const group of groups.filter(isFound)) {
       const value = group[0] && found.get(keyTextOf(group[0]))
-      void giveEach(group.map(charged), Promise.resolve(value), ({ read }) => read.readAlone())
+      giveEach(group, value, false)
     }
     together?.end()
     await inLanes(groups.filter((group) => !isFound(group)))
@@ -147,18 +152,20 @@ function byOperation(groups: readonly (readonly Waiting[])[]): readonly (readonl
   return [...operations.values()]
 }
 
-/** The same; what it is given counts for its operation. */
-function charged(waiting: Waiting): Waiting {
-  return {
-    ...waiting,
-    resolve(rows) {
-      try {
-        waiting.read.reads?.settle(bytesOf(rows))
-        waiting.resolve(rows)
-      } catch (error) {
-        waiting.reject(error)
-      }
-    },
+/**
+ * Gives rows to each who has asked for them. They count for the first from now on, for whom there is no copy more than there was before;
+ * for each of the others once there is room for a copy.
+ */
+function giveEach(group: readonly Waiting[], value: unknown, isFirstCharged: boolean): void {
+  const bytes = bytesOf(value)
+  const rows = new SharedRows(value, group.length)
+  for (const [index, waiting] of group.entries()) {
+    try {
+      if (index === 0 && !isFirstCharged) waiting.read.reads?.settle(bytes)
+      waiting.handOut(rows, { bytes, isCharged: index === 0 })
+    } catch (error) {
+      waiting.reject(error)
+    }
   }
 }
 
@@ -188,7 +195,7 @@ async function readOnce(group: readonly Waiting[]): Promise<void> {
     for (const { reject } of [first, ...others.filter((each) => !isApart(each))]) reject(error)
     return readOnce(others.filter(isApart))
   }
-  await giveEach([first, ...others.map(charged)], Promise.resolve(rows), ({ read }) => read.readAlone())
+  giveEach([first, ...others], rows, true)
 }
 
 /** Whether its operation still wants the rows; otherwise it is refused. */

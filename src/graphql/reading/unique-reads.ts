@@ -15,7 +15,7 @@ interface Waiting {
   readonly where: Query
   readonly query: Query
   readonly reads: OperationReads
-  resolve(row: unknown): void
+  resolve(row: unknown, bytes: number): void
   reject(error: unknown): void
 }
 
@@ -51,7 +51,10 @@ export class UniqueReads {
     if (shape === null) return this.#options.gates.run(model, read, reads.leftMs)
     const name = JSON.stringify([model, Object.keys(Object(where)), shape])
     return new Promise((settle, reject) => {
-      const resolve = (row: unknown) => this.#options.handOuts.add(reads, () => settle(row))
+      const resolve = (row: unknown, bytes: number) => {
+        const give = async () => settle(row)
+        this.#options.handOuts.add(reads, { bytes, isCharged: true, give, refuse: reject })
+      }
       if (this.#groups.size === 0) setImmediate(() => this.#flush())
       const group = this.#groups.get(name) ?? []
       this.#groups.set(name, group)
@@ -127,8 +130,9 @@ function isGoing({ reads, reject }: Waiting): boolean {
 /** The row counts for the operation that has asked for it. */
 function settle(waiting: Waiting | undefined, row: unknown): void {
   try {
-    waiting?.reads.settle(bytesOf(row))
-    waiting?.resolve(row)
+    const bytes = bytesOf(row)
+    waiting?.reads.settle(bytes)
+    waiting?.resolve(row, bytes)
   } catch (error) {
     waiting?.reject(error)
   }
