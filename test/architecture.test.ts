@@ -454,6 +454,7 @@ describe('architecture', () => {
       'graphql/policy/selected-models.ts': 'a field of a document, which graphql-js keeps parsed',
       'graphql/reading/paged-client.ts': 'a Prisma Client, of which each member is a model',
       'graphql/reading/read-pool.ts': 'the context of an operation',
+      'graphql/reading/result-budgets.ts': 'the context of a subscription, whose results are several',
       'graphql/schema-names.ts': 'a catalog, which is generated: its names are made once',
       'graphql/subgraph/entity-selection.ts': 'a field of a document',
       'graphql/subscription/image-rows.ts': 'a row, which is shown as it is',

@@ -124,4 +124,24 @@ describe.each(STREAM_TRANSPORTS)('a subscription over $name', ({ open }) => {
     await Promise.all([greedy.leave(), honest.leave()])
     await expect.poll(subscribers, { timeout: 20_000 }).toBe(0)
   })
+
+  test.each([
+    [
+      'a transaction',
+      'changes(of: { comment: {} }) { changes { ... on CommentInserted { new { post { title } } } } }',
+    ],
+    ['a live list', 'commentList(take: 20) { ... on CommentListSnapshot { rows { id post { title } } } }'],
+  ])('has one bound for all rows of a result: of %s', async (_name, field) => {
+    const stream = await open(running.url, `subscription { ${field} }`)
+    const subscribers = () => running.service.rowcast.status().subscriptions.get('Comment') ?? 0
+    await expect.poll(subscribers, { timeout: 20_000 }).toBeGreaterThan(0)
+    // Each on a large post, of which four have room.
+    await database.query(
+      `INSERT INTO "Comment" ("postId", body) SELECT id, 'together' FROM "Post" ORDER BY id LIMIT 20`,
+    )
+    const { errors } = await stream.next()
+    expect(errors.length).toBeGreaterThan(0)
+    for (const { extensions } of errors) expect(extensions).toMatchObject({ code: 'QUERY_OVER_LIMIT' })
+    await stream.leave()
+  })
 })

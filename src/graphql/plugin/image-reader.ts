@@ -9,7 +9,8 @@ import { graphqlError } from '../graphql-errors.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
 import type { BoundedReader, ReadBounds } from '../reading/bounded-reader.ts'
 import { createReadBounds, type ReadLimits, readerOf } from '../reading/paged-client.ts'
-import { isImage, transactionOf } from '../subscription/image-rows.ts'
+import { budgetOfImage } from '../reading/result-budgets.ts'
+import { isImage, sentRow, transactionOf } from '../subscription/image-rows.ts'
 import type { LoadImage } from './image-loader.ts'
 import { loadRelations } from './image-relations.ts'
 
@@ -29,7 +30,7 @@ export function createImageReader(builder: AnyBuilder): LoadImage {
       return policies.view(context, name).rows?.where ?? null
     }
     const reader = builderReader(builder, context)
-    const reads = reader.pool.open()
+    const reads = reader.pool.open(budgetOfImage(context, sentRow(image)))
     try {
       return await reads.within(loadRelations({ catalog, reader, reads, visible }, model, image, selection))
     } catch (error) {

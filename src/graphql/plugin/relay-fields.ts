@@ -61,8 +61,7 @@ function edgeType(builder: AnyBuilder, subscribed: SubscribedModel, { cursorType
         type: `${rowType}!`,
         description: 'The row.',
         extensions: { [GUARDED_FIELD]: true },
-        resolve: ({ change }: ChangeEvent, _args, context, info) =>
-          imageOf(change, 'new', context, info.returnType),
+        resolve: ({ change }: ChangeEvent, _args, context, info) => imageOf(change, 'new', context, info),
       },
     },
   } satisfies ObjectDefinition
@@ -140,7 +139,9 @@ function nodeIdResolver(subscribed: SubscribedModel, idField: string) {
     info: GraphQLResolveInfo,
   ): Image => {
     const type = info.schema.getType(subscribed.rowType)
-    return isObjectType(type) ? imageOf(event.change, side, context, type) : null
+    return isObjectType(type)
+      ? imageOf(event.change, side, context, { returnType: type, rootValue: info.rootValue })
+      : null
   }
   const current = (event: ChangeEvent, context: object, info: GraphQLResolveInfo) => {
     const row = event.hidesNew ? null : image(event, 'new', context, info)

@@ -48,9 +48,9 @@ export class ReadPool {
     return this.#bytes
   }
 
-  /** The reads of one operation, from now on; `end` gives back what they hold. */
-  open(): OperationReads {
-    return new OperationReads(this)
+  /** The reads of one operation, from now on; `end` gives back what they hold. @param budget what they share with others of the same result */
+  open(budget = new ResultBudget()): OperationReads {
+    return new OperationReads(this, budget)
   }
 
   /** Takes the bytes, at once or as soon as there is room. @throws QUERY_TOO_SLOW where there is none in time */
@@ -95,19 +95,26 @@ export class ReadPool {
   }
 }
 
+/** What all reads for one result have of the bytes that one operation may read; those that are over have had theirs. */
+export class ResultBudget {
+  /** Read, and what is waited for. */
+  bytes = 0
+  /** More was asked for: what was begun besides is read no further. */
+  refusal: unknown = null
+}
+
 /** What one operation reads: a query, or the relations of one image of a change. */
 export class OperationReads {
   readonly #pool: ReadPool
+  readonly #budget: ResultBudget
   readonly #startMs = performance.now()
-  /** Held, and what is waited for beside it. */
+  /** Held. */
   #bytes = 0
-  #asked = 0
   #isOver = false
-  /** It has asked for too much: what it has begun besides is read no further. */
-  #refusal: unknown = null
 
-  constructor(pool: ReadPool) {
+  constructor(pool: ReadPool, budget: ResultBudget) {
     this.#pool = pool
+    this.#budget = budget
   }
 
   /** What is left of its time. */
@@ -117,7 +124,7 @@ export class OperationReads {
 
   /** Whether it may hold so much more. */
   fits(bytes: number): boolean {
-    return this.#bytes + this.#asked + bytes <= this.#pool.operationBytesMax
+    return this.#budget.bytes + bytes <= this.#pool.operationBytesMax
   }
 
   /**
@@ -126,11 +133,12 @@ export class OperationReads {
    */
   async reserve(bytes: number): Promise<void> {
     this.check(bytes)
-    this.#asked += bytes
+    this.#budget.bytes += bytes
     try {
       await this.#pool.take(bytes, this.leftMs)
-    } finally {
-      this.#asked -= bytes
+    } catch (error) {
+      this.#budget.bytes -= bytes
+      throw error
     }
     // It may be over: what it held has been given back already.
     if (this.#isOver) this.#pool.add(-bytes)
@@ -141,6 +149,7 @@ export class OperationReads {
   settle(bytes: number, reserved = 0): void {
     if (this.#isOver) return
     this.check(bytes - reserved)
+    this.#budget.bytes += bytes - reserved
     this.#bytes += bytes - reserved
     this.#pool.add(bytes - reserved)
   }
@@ -163,9 +172,9 @@ export class OperationReads {
    */
   check(bytes = 0): void {
     if (this.#isOver) throw tooSlow(this.#pool.timeoutMs)
-    if (this.#refusal === null && (bytes <= 0 || this.fits(bytes))) return
-    this.#refusal ??= overLimit(this.#pool.operationBytesMax)
-    throw this.#refusal
+    if (this.#budget.refusal === null && (bytes <= 0 || this.fits(bytes))) return
+    this.#budget.refusal ??= overLimit(this.#pool.operationBytesMax)
+    throw this.#budget.refusal
   }
 }
 

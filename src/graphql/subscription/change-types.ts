@@ -2,10 +2,11 @@
  * Stage 7, graphql. The types around one model's change: the interface `UserChange` with a type for each action,
  * `UserKey` and `UserField`. Their source is the bus's delivery itself; nothing is copied per change.
  */
-import { type GraphQLOutputType, getNamedType } from 'graphql'
+import { type GraphQLResolveInfo, getNamedType } from 'graphql'
 import { type ChangeEvent, isRead } from '../../sets/row-subscription.ts'
 import { enumValues } from '../enum-type.ts'
 import { EVENT_ACTIONS, type EventAction, isChangeAction } from '../event-action.ts'
+import { noteImage } from '../reading/result-budgets.ts'
 import type {
   EnumDefinition,
   FieldDefinition,
@@ -14,7 +15,7 @@ import type {
   ObjectDefinition,
   TypeDefinition,
 } from '../type-definition.ts'
-import { toImage } from './image-rows.ts'
+import { sentRow, toImage } from './image-rows.ts'
 import { keyField, keyType, oldKeyField } from './key-type.ts'
 import { runsOwnCode } from './own-code.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
@@ -125,7 +126,7 @@ function oldField(subscribed: SubscribedModel, type: string): FieldDefinition {
       [OLD_ROW]: { name: names.old, model: model.name, omit } satisfies OldRowExtension,
     },
     resolve: ({ change, hidesOld }: ChangeEvent, _args, context, info) =>
-      hidesOld ? null : readImage(change, 'old', context, info.returnType),
+      hidesOld ? null : readImage(change, 'old', context, info),
   }
 }
 
@@ -139,7 +140,7 @@ function newField(subscribed: SubscribedModel, isNullable: boolean): FieldDefini
       : 'The row after the change.',
     extensions: { [GUARDED_FIELD]: true },
     resolve: ({ change, hidesNew }: ChangeEvent, _args, context, info) =>
-      hidesNew ? null : readImage(change, 'new', context, info.returnType),
+      hidesNew ? null : readImage(change, 'new', context, info),
   }
 }
 
@@ -231,7 +232,7 @@ export function imageResolver({ scope: { policies, completeImage }, model }: Sub
     change: ChangeEvent['change'],
     side: 'old' | 'new',
     context: object,
-    returnType: GraphQLOutputType,
+    { returnType, rootValue }: Pick<GraphQLResolveInfo, 'returnType' | 'rootValue'>,
   ) => {
     const type = getNamedType(returnType)
     const row = (runsOwnCode(type) ? change.fresh() : change)[side]
@@ -240,6 +241,7 @@ export function imageResolver({ scope: { policies, completeImage }, model }: Sub
     const transaction = change.transaction ?? ('writtenBy' in change ? change.writtenBy : null)
     const { hidden } = policies.view(context, model.name)
     const image = toImage(model.name, row, { unavailable, hidden, transaction })
+    noteImage(context, rootValue, sentRow(image))
     return completeImage === undefined ? image : completeImage(image, type, context)
   }
 }

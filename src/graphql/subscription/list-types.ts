@@ -6,6 +6,7 @@ import type { ListOperation } from '../../sets/list-operations.ts'
 import { orderableFields, orderInput, SORT_ORDER } from '../listing/order-input.ts'
 import { hideFields } from '../policy/guard-rows.ts'
 import { ownCopy } from '../policy/own-copy.ts'
+import { noteImage } from '../reading/result-budgets.ts'
 import { slicedList } from '../reading/sliced-list.ts'
 import type {
   EnumDefinition,
@@ -15,7 +16,7 @@ import type {
   TypeDefinition,
 } from '../type-definition.ts'
 import { GUARDED_FIELD } from './change-types.ts'
-import { toImage, withoutUnreadable } from './image-rows.ts'
+import { sentRow, toImage, withoutUnreadable } from './image-rows.ts'
 import { POSITION_FIELDS } from './kept-rows.ts'
 import { keyType } from './key-type.ts'
 import type { SubscribedModel } from './subscription-scope.ts'
@@ -156,6 +157,7 @@ function rowResolver({ scope: { policies, completeImage }, model }: SubscribedMo
   return ({ transaction }: KeptListEvent, row: AnyRow, context: object, info: GraphQLResolveInfo) => {
     const { hidden } = policies.view(context, model.name)
     const image = toImage(model.name, ownCopy(row) as AnyRow, { hidden, transaction })
+    noteImage(context, info.rootValue, sentRow(image))
     return completeImage === undefined ? image : completeImage(image, getNamedType(info.returnType), context)
   }
 }

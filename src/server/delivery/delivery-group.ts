@@ -4,6 +4,7 @@
  */
 import { type ExecutionArgs, type ExecutionResult, execute, GraphQLError } from 'graphql'
 import type { Delivery } from '../../bus/bus.ts'
+import { beginResult } from '../../graphql/reading/result-budgets.ts'
 import type { Guard } from '../../guard.ts'
 import { cursorOf, payloadTooLarge, undeliverable } from '../errors/delivery-failure.ts'
 import { type CompiledOperation, compileOperation } from '../execution/compile-operation.ts'
@@ -126,12 +127,24 @@ class Executor {
     if (compiled !== null) {
       return new ResultText(compiled.text, compiled.hasCursor ? (value as Delivery).change.cursor : null)
     }
-    const result = execute({ ...args, rootValue: value })
+    const result = executeResult(value, args)
     const format = (settled: ExecutionResult) => {
       if (hasLongerTexts(settled.data, this.#bytesMax)) throw payloadTooLarge(this.#bytesMax, value)
       return formatResult(settled, (error) => this.#maskOf(error, settled, value))
     }
     return isPromise(result) ? this.#within(result).then(format) : format(result)
+  }
+}
+
+/** What is read for its images counts together. */
+function executeResult(value: unknown, args: ExecutionArgs): ExecutionResult | Promise<ExecutionResult> {
+  const end = beginResult(args.contextValue, value)
+  let result: ExecutionResult | Promise<ExecutionResult> | undefined
+  try {
+    result = execute({ ...args, rootValue: value })
+    return isPromise(result) ? result.finally(end) : result
+  } finally {
+    if (result === undefined || !isPromise(result)) end()
   }
 }
 

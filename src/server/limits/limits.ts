@@ -24,7 +24,7 @@ export interface ServerLimits {
    */
   readonly queryRowsMax: number
   /**
-   * Bytes of rows that one query may read, of a subscription the relations of one image of a change. They are weighed before
+   * Bytes of rows that one query may read, of a subscription the relations of all rows of a result. They are weighed before
    * they are read, columns that nobody selected included. @default 16_777_216 // 16 MiB
    */
   readonly queryReadBytesMax: number
