@@ -148,7 +148,7 @@ class EpochRelay implements TapRelay {
     const session = this.#openSession(feed, epoch, last, current)
     this.#session = session
     if (this.#tables !== NO_TABLES) session.writer.addTables(this.#tables)
-    session.writer.addMark(start.floorLsn)
+    session.handOver(start.floorLsn)
     this.#release(session, isNew, start.floorLsn).catch((error: unknown) => this.#failOf(session, error))
   }
 

@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import type { RelayFeed } from '../source/watch/session-relay.ts'
-import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
+import type { Lsn } from '../wire/lsn.ts'
 import type { EntryLog } from './entry-log.ts'
 import type { Epoch } from './epoch.ts'
 import type { EpochKeys } from './stream-keys.ts'
@@ -34,7 +34,7 @@ export class TapSession {
   readonly #parts: TapSessionParts
   /** Digests of the relations that the epoch has. */
   readonly #relations = new Set<string>()
-  #handedOver: Lsn = LSN_ZERO
+  #handedOver: Lsn | null = null
   #ticks = 0
   #timer: { clear(): void } | null = null
 
@@ -46,9 +46,9 @@ export class TapSession {
     this.#parts = parts
   }
 
-  /** Everything before `lsn` is on its way. */
+  /** Everything before `lsn` is on its way. First where the stream begins: Redis has what lies before, and its replicas may lack it. */
   handOver(lsn: Lsn): void {
-    if (lsn <= this.#handedOver) return
+    if (this.#handedOver !== null && lsn <= this.#handedOver) return
     this.#handedOver = lsn
     this.feed.onHandedOver(lsn)
     this.writer.addMark(lsn)

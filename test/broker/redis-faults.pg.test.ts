@@ -272,6 +272,24 @@ describe.skipIf(NO_REDIS !== null)('Redis', () => {
       broker: { replicas: { wanted: 1, reached: 0 } },
     })
     expect((await confirmedLsn(database)) <= commitLsn).toBe(true)
+    // Nor where the stream begins again behind what Redis alone has, and has read a barrier there.
+    await database.query(
+      'SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = $1',
+      [slotOf(database)],
+    )
+    await until(() => tap.rowcast.status().streamsStarted > 1)
+    await database.query(`SELECT pg_logical_emit_message(false, 'test', repeat('x', 300000))`)
+    const reports = new Set<string>()
+    await until(async () => {
+      const [walsender] = await database.query<{ at: string | null }>(
+        `SELECT reply_time::text AS at FROM pg_stat_replication JOIN pg_replication_slots ON pid = active_pid WHERE slot_name = $1`,
+        [slotOf(database)],
+      )
+      if (walsender?.at != null) reports.add(walsender.at)
+      return reports.size > 4
+    })
+    expect([await insertTag(database)]).toEqual(await takeNames(live, 1))
+    expect((await confirmedLsn(database)) <= commitLsn).toBe(true)
     await replica.command('REPLICAOF', '127.0.0.1', String(redis.port))
     await confirmedPast(database, commitLsn)
     expect(tap.rowcast.status()).toMatchObject({

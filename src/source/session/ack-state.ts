@@ -4,7 +4,7 @@
  */
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
 import type { BeginMessage } from '../../pgoutput/messages.ts'
-import { formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
+import { earlierLsn, formatLsn, LSN_ZERO, type Lsn, laterLsn } from '../../wire/lsn.ts'
 import type { SystemIdentity } from '../../wire/replication-connection.ts'
 import type { Continuity, StreamPast } from '../published/continuity.ts'
 import { ConfirmCeiling } from '../slot/confirm-ceiling.ts'
@@ -115,24 +115,32 @@ export class StreamPosition {
     return this.#catchUp.isPending
   }
 
-  /** A stream begins as judged. */
-  begin(identity: SystemIdentity, continuity: Continuity, slotConfirmedLsn: Lsn): void {
+  /**
+   * A stream begins as judged. Where it goes on may be beyond what is safe, `safeLsn`: a broker that has it may lose it yet.
+   * @param safeLsn @default the stream's beginning
+   */
+  begin(
+    identity: SystemIdentity,
+    continuity: Continuity,
+    slotConfirmedLsn: Lsn,
+    safeLsn = continuity.floorLsn,
+  ): void {
     this.#isTorn = false
     const isSameTimeline = this.#identity?.timeline === identity.timeline
     const isNew = this.#identity === null
-    // Whoever had what was safe has lost the newest of it.
-    const isSentAgain = continuity.floorLsn < this.#ack.safe
+    // Whoever had it has lost the newest of it.
+    const isSentAgain = continuity.floorLsn < this.reachedLsn
     if (isNew || continuity.kind !== 'continuous') this.#catchUp.begin(identity.flushedLsn)
     else this.#catchUp.follow(identity.flushedLsn)
     // A new process may go on where another one ended.
     if (continuity.kind !== 'continuous' || isNew) {
-      this.#ack = new AckTracker(continuity.floorLsn)
+      this.#ack = new AckTracker(safeLsn)
       this.seen.begin(continuity.floorLsn)
       this.#deliveredLsn = LSN_ZERO
       this.#serverLsn = LSN_ZERO
-    } else if (continuity.floorLsn !== this.#ack.safe || this.#ack.isWaiting) {
+    } else if (safeLsn !== this.#ack.safe || this.#ack.isWaiting) {
       // What was handed over and not accepted is sent again; or a transaction is passed over.
-      this.#ack = new AckTracker(continuity.floorLsn)
+      this.#ack = new AckTracker(safeLsn)
     }
     if (continuity.sharedLsn !== undefined) {
       this.seen.retreatTo(continuity.sharedLsn)
@@ -144,8 +152,8 @@ export class StreamPosition {
     }
     this.#ack.disconnect()
     this.#identity = identity
-    this.#reachedLsn = LSN_ZERO
-    this.#readLsn = LSN_ZERO
+    this.#reachedLsn = continuity.floorLsn
+    this.#readLsn = continuity.floorLsn
     this.noteServerLsn(identity.flushedLsn)
   }
 
@@ -203,10 +211,11 @@ export class StreamPosition {
     if (lsn > this.#serverLsn) this.#serverLsn = lsn
   }
 
-  /** What may be confirmed now. */
+  /** What may be confirmed now; nothing beyond what is safe, whatever was safe with a broker that another one has followed since. */
   confirm(): Lsn {
-    const wanted = this.#window.observe(this.#ack.safe, this.#monotonicMs())
-    return this.ceiling.apply(wanted, this.#ack.safe)
+    const { safe } = this.#ack
+    const wanted = this.#window.observe(safe, this.#monotonicMs())
+    return earlierLsn(this.ceiling.apply(wanted, safe), safe)
   }
 
   /** What retention alone would let go, as of the last `confirm`. */

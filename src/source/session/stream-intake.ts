@@ -71,12 +71,15 @@ export class StreamIntake {
   /** The stream begins, and the positions with it. */
   begin({ continuity, identity, slotConfirmedLsn }: PreparedStream): void {
     const { position, drifts } = this.#parts
+    const { registry, relay } = this.#options
     // What was delivered in part is recognised by its position, which after a gap means something else.
     if (continuity.kind !== 'continuous') this.#assembler = this.#newAssembler()
     const { systemId, timeline } = identity
     this.#assembler.reset({ systemId, timeline }, continuity.sharedLsn)
-    this.#options.registry.clear()
-    position.begin(identity, continuity, slotConfirmedLsn)
+    registry.clear()
+    // What a broker has is safe there once it says so: its replicas may lack what it got before this stream.
+    const safeLsn = relay === undefined ? continuity.floorLsn : slotConfirmedLsn
+    position.begin(identity, continuity, slotConfirmedLsn, safeLsn)
     this.#isWaitedFor = position.isCatchingUp
     drifts.reset()
   }

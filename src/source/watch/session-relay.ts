@@ -69,7 +69,10 @@ export interface StreamRelay {
   connect(): Promise<void>
   /** Where the changes end that the broker has of this server. @throws BROKER_… */
   readPast(server: StreamOrigin): Promise<RelayPast>
-  /** The server has begun to send; everything until `end()` belongs to this stream. */
+  /**
+   * The server has begun to send; everything until `end()` belongs to this stream. What lies before its beginning counts as handed
+   * over, too: that the broker has it does not make it safe there.
+   */
   begin(start: RelayStart, feed: RelayFeed): void
   /** Takes the next message, `bytes[start, end)`; the bytes are valid during the call only. */
   take(bytes: Buffer, start: number, end: number): void

@@ -14,6 +14,9 @@ import type {
 import { RowcastError } from '../../../src/errors.ts'
 import type { MemoryEngine } from './memory-engine.ts'
 
+/** How long too few replicas are waited for. */
+const REPLICAS_WAIT_MS = 20
+
 /** Of one engine. */
 export class MemoryLog implements EntryLog {
   readonly #engine: MemoryEngine
@@ -138,9 +141,11 @@ export class MemoryLog implements EntryLog {
     return this.#ask(() => this.#engine.world.nowMs())
   }
 
-  countReplicas(name: string, _wanted: number): Promise<number> {
-    return this.#ask(() => {
+  /** Answers once there are enough, or after a while, as Redis does. */
+  countReplicas(name: string, wanted: number): Promise<number> {
+    return this.#ask(async () => {
       this.#write([{ kind: 'text', name, text: 'replicas' }])
+      if (this.#engine.upToDateReplicas < wanted) await this.#waitForChange(REPLICAS_WAIT_MS)
       return this.#engine.upToDateReplicas
     })
   }
