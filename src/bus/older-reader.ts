@@ -1,8 +1,8 @@
 /**
  * Stage 6, bus. Subscriptions whose cursors lie outside the log of this process: older than it, and then the broker's
- * stream is read until the log goes on from there; or ahead of it, and then they wait. The stream is read once for all
- * who are behind: a walk begins with the hindmost of a model and takes along whoever is further on. Whoever wants all there is has a
- * walk of its own until something is found: what lies between a cursor and that beginning may be missing.
+ * stream is read until the log goes on from there; or ahead of it, and then they wait. What it has beyond the log waits, too.
+ * It is read once for all who are behind: a walk begins with the hindmost of a model and takes along whoever is further on. Whoever wants
+ * all there is has a walk of its own until something is found: what lies between a cursor and that beginning may be missing.
  */
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { endOfPart, hasChangeOf, indexAt, modelAt } from '../changes/change-views.ts'
@@ -57,8 +57,7 @@ export class OlderReaders {
     subscriber.queue.isBehind = true
     const member = { subscriber, at }
     this.#members.set(subscriber, member)
-    const { known } = this.#options
-    if (after !== null && !known.log.hasReached(after)) void this.#awaitReached(member, after)
+    if (after !== null && this.#isAhead(member)) void this.#awaitReached(member, after)
   }
 
   remove(subscriber: Subscriber): void {
@@ -154,12 +153,11 @@ export class OlderReaders {
     }
   }
 
-  /** What is older may be newer, too: who has read on beyond this process's log goes on there once it has come as far. */
   #goOn(model: string): void {
     for (const member of this.#members.values()) {
-      if (member.subscriber.model !== model) continue
+      if (member.subscriber.model !== model || !member.at.isHungry) continue
       if (this.#isAhead(member)) this.#awaitHere(member)
-      else if (member.at.isHungry && !this.#isClosed) this.#startWalk(member)
+      else this.#startWalk(member)
     }
   }
 
@@ -196,7 +194,7 @@ export class OlderReaders {
         }
         const parts = await reader.next()
         for (const part of parts) {
-          if (this.#isClosed) return
+          if (!(await this.#hasCome(part, here))) return
           await this.#offer(part, here())
           // Who has rested within it, or has come meanwhile, is not here any more: it goes on where it is.
           position = endOfPart(part)
@@ -219,6 +217,13 @@ export class OlderReaders {
     }
   }
 
+  /** Nobody is given what the log has not come to: who is live, and merged with it, has not been asked about that. False: nobody is here. */
+  async #hasCome(part: TransactionPart, here: () => readonly Member[]): Promise<boolean> {
+    const { log } = this.#options.known
+    while (here().length > 0 && !log.hasReached(endOfPart(part))) await this.#moment()
+    return here().length > 0
+  }
+
   /** Whoever was given something goes on as those with cursors do. */
   #findBeginning(model: string): void {
     for (const { subscriber, at } of this.#members.values())
@@ -226,10 +231,7 @@ export class OlderReaders {
   }
 
   #arrive(members: readonly Member[], position: ChangePosition): void {
-    for (const member of members) {
-      const { after } = member.at
-      this.#reachLog(member, compareAfter(after, position) > 0 && after !== null ? after : position)
-    }
+    for (const member of members) this.#reachLog(member, laterOf(member.at.after ?? position, position))
   }
 
   /** Offers what is in the part. Who has no room, or may not read now, stays where it is, for another walk. */

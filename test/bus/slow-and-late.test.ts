@@ -9,6 +9,8 @@ import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { FALSE, TRUE } from '../../src/bus/filter/outcome.ts'
 import { Account, SLOT_BYTES } from '../../src/bus/holdings.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import { mergeDeliveries } from '../../src/bus/merge-deliveries.ts'
+import type { MergedSubscription, TransactionDeliveries } from '../../src/bus/merged-subscription.ts'
 import type { AnyChange, ChangeAction, ChangePosition, TransactionPart } from '../../src/changes/change.ts'
 import { endOfPart } from '../../src/changes/change-views.ts'
 import { comparePositions } from '../../src/changes/cursor.ts'
@@ -57,6 +59,8 @@ type Step =
       readonly from: number | null | 'earliest'
       readonly way: Way
     }
+  /** To two models as one; `models`: which of them it leaves out. */
+  | { readonly kind: 'merge'; readonly models: number; readonly from: number | null }
   | { readonly kind: 'take'; readonly who: number; readonly count: number }
   | { readonly kind: 'turn'; readonly count: number; readonly ms: number }
   | { readonly kind: 'abort'; readonly who: number }
@@ -86,6 +90,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       }),
     }),
     weight: 3,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant('merge' as const),
+      models: fc.nat(2),
+      from: fc.option(fc.nat(60)),
+    }),
+    weight: 2,
   },
   {
     arbitrary: fc.record({ kind: fc.constant('take' as const), who: fc.nat(9), count: fc.nat(6) }),
@@ -124,6 +136,13 @@ interface Client {
   readonly isConflating: boolean
   readonly got: Delivery[]
   readonly abort: AbortController
+}
+
+/** The same of one who subscribed to several models at once: whole transactions. */
+interface MergedClient {
+  readonly subscription: MergedSubscription
+  readonly expected: () => AnyChange[]
+  readonly got: TransactionDeliveries[]
 }
 
 /** Everything that was published, as a broker would keep it. */
@@ -188,6 +207,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 class World {
   readonly published: AnyChange[] = []
   readonly clients: Client[] = []
+  readonly merged: MergedClient[] = []
   readonly stream
   readonly bus
   readonly #accounts
@@ -298,6 +318,60 @@ class World {
     }
   }
 
+  merge(without: number, from: number | null): void {
+    const models = MODELS.filter((_, model) => model !== without)
+    const at = from === null || this.published.length === 0 ? null : from % this.published.length
+    const after = at === null ? undefined : this.published[at]?.cursor
+    const begins = at === null ? this.#arrived : at + 1
+    const subscription = mergeDeliveries(models, (model) => this.bus.subscribe({ model, after }), after)
+    subscription.reader = { onReadable: () => queueMicrotask(() => this.takeMerged()) }
+    this.merged.push({
+      subscription,
+      expected: () => this.published.slice(begins).filter(({ model }) => model !== MODELS[without]),
+      got: [],
+    })
+    this.takeMerged()
+  }
+
+  takeMerged(): void {
+    for (const { subscription, got } of this.merged) {
+      for (let part = subscription.take(); part !== undefined; part = subscription.take()) got.push(part)
+    }
+  }
+
+  /** In order, and the last part of a transaction is said to be the last, and no other. */
+  checkMerged({ expected, got }: MergedClient): void {
+    const all = expected()
+    let count = 0
+    for (const { deliveries, transaction, isLast } of got) {
+      const cursors = deliveries.map(({ change }) => change.cursor)
+      expect(cursors).toEqual(all.slice(count, count + deliveries.length).map(({ cursor }) => cursor))
+      count += deliveries.length
+      expect(isLast).toBe(all[count]?.transaction.commitLsn !== transaction.commitLsn)
+    }
+  }
+
+  /** Takes until all is there or it has ended; the error it ended with, if any. */
+  async finishMerged(client: MergedClient): Promise<unknown> {
+    const { subscription, expected, got } = client
+    for (let turns = 0; turns < 1_000; turns += 1) {
+      for (const each of this.clients) this.take(each, 100)
+      this.takeMerged()
+      const last = got.at(-1)
+      if (last?.isLast === true && last.deliveries.at(-1)?.change.cursor === expected().at(-1)?.cursor)
+        return null
+      if (subscription.isEnded) {
+        return subscription.next().then(
+          () => null,
+          (error: unknown) => error,
+        )
+      }
+      await turn()
+      this.arrive()
+    }
+    return new Error('It lacks something.')
+  }
+
   take(client: Client, count: number): void {
     for (let taken = 0; taken < count; taken += 1) {
       const delivery = client.subscription.pull?.take()
@@ -311,13 +385,14 @@ class World {
     for (let turns = 0; turns < count; turns += 1) {
       await turn()
       this.arrive()
+      this.takeMerged()
       this.checkBounds()
     }
   }
 
   /** No more than the bounds, but for a change that was on its way: at once for all who read together. */
   checkBounds(): void {
-    const slack = 2 * HELD_BYTES + this.clients.length * 2 * SLOT_BYTES
+    const slack = 2 * HELD_BYTES + (this.clients.length + 2 * this.merged.length) * 2 * SLOT_BYTES
     expect(this.bus.heldBytes).toBeLessThanOrEqual(this.#heldMax + slack)
     for (const { longest } of this.bus.backlogs().values()) {
       expect(longest).toBeLessThanOrEqual(this.#queueLengthMax + 1)
@@ -396,6 +471,7 @@ async function run(world: World, steps: readonly Step[]): Promise<void> {
     const client = 'who' in each ? world.clients[each.who % Math.max(1, world.clients.length)] : undefined
     if (each.kind === 'publish') world.publish(each.rows, each.cut)
     else if (each.kind === 'subscribe') world.subscribe(each.model, each.actions, each.from, each.way)
+    else if (each.kind === 'merge') world.merge(each.models, each.from)
     else if (each.kind === 'turn') await world.turns(each.count, each.ms)
     else if (client === undefined) continue
     else if (each.kind === 'take') world.take(client, each.count)
@@ -468,6 +544,32 @@ it('who has read older entries beyond what its own process has come to goes on t
   if (client === undefined) throw new Error('Nobody subscribed.')
   expect(await world.finish(client)).toBeNull()
   expect(client.got.length).toBe(4)
+})
+
+it('who reads older entries of one model is given nothing of a transaction that its own process has not come to, for another', async () => {
+  const world = new World({
+    ...{ queueLengthMax: 12, heldMax: 20, logParts: 1, readParts: 0, hasOlder: true },
+    ...{ olderParts: 8, olderTurns: 0, accountMax: null, lookMs: 0, isLagging: true, olderKept: null },
+  })
+  const [user, post, tag] = [0, 1, 2] as const
+  for (const model of [tag, user, user, user, user]) world.publish([[model, 0]], 0)
+  await world.turns(5, 0)
+  // Of User the log has lost something, and of Post nothing.
+  world.merge(tag, 0)
+  // The stream has it, and this process is still to come to it.
+  world.publish(
+    [post, user].map((model) => [model, 0] as const),
+    0,
+  )
+  const [merged] = world.merged
+  if (merged === undefined) throw new Error('Nobody subscribed.')
+  for (let turns = 0; turns < 20; turns += 1) {
+    await turn()
+    world.takeMerged()
+  }
+  expect(merged.got.flatMap(({ deliveries }) => deliveries)).toHaveLength(4)
+  expect(await world.finishMerged(merged)).toBeNull()
+  world.checkMerged(merged)
 })
 
 const TIGHT: Bounds = {
@@ -553,7 +655,16 @@ describe('slow and late subscribers', () => {
           expect(options.logParts).not.toBeNull()
           expect(options.hasOlder && options.olderKept === null).toBe(false)
         }
-        for (const client of world.clients) await client.subscription.return()
+        for (const client of world.merged) {
+          const error = await world.finishMerged(client)
+          world.checkMerged(client)
+          if (error === null) continue
+          expect(error).toBeInstanceOf(RowcastError)
+          expect(['RESYNC_REQUIRED', 'SUBSCRIBER_TOO_SLOW']).toContain((error as RowcastError).code)
+          expect(options.logParts).not.toBeNull()
+          expect(options.hasOlder && options.olderKept === null).toBe(false)
+        }
+        for (const { subscription } of [...world.clients, ...world.merged]) await subscription.return()
         expect(world.bus.heldBytes).toBe(0)
       }),
       { numRuns: 10_000, examples: FOUND },
