@@ -140,6 +140,11 @@ export class Reader {
     )
   }
 
+  /** Whether it has the model's changes to give. */
+  isReadable(model: string): boolean {
+    return !this.#registry.faults.has(model)
+  }
+
   /** As `changeCursor` does: behind it comes all that a query made afterwards may not see. */
   cursorNow(): string | null {
     const { snapshot } = this.#parts.site.database

@@ -39,6 +39,8 @@ interface OpenSession {
   readonly from: number
   readonly timelines: number
   readonly begunAtMs: number
+  /** When the process last had no changes of the model to give. */
+  blindAtMs: number
   stop: () => void
 }
 
@@ -81,7 +83,10 @@ export class SessionClient {
     if (reader === null || reader.isPaused) return
     this.#reader = reader
     if (this.#session === null) this.#ask(reader)
-    else this.#take(this.#session)
+    else {
+      if (!reader.isReadable(MODEL)) this.#session.blindAtMs = performance.now()
+      this.#take(this.#session)
+    }
   }
 
   /** The socket is lost. */
@@ -121,6 +126,7 @@ export class SessionClient {
     const isOver = last >= 0 && ends(entries[last] as LedgerEntry, id)
     const session: OpenSession = {
       ...{ id, reader, timelines, begunAtMs, from: isOver ? last : entries.length },
+      blindAtMs: reader.isReadable(MODEL) ? Number.NEGATIVE_INFINITY : performance.now(),
       stop: () => {},
     }
     log(`${name} is let in with session ${id}`)
@@ -163,6 +169,8 @@ export class SessionClient {
     const entries = database.entriesOf(MODEL)
     const end = entries.find((entry, index) => index >= session.from && ends(entry, session.id))
     if (end === undefined || !end.isPublished || end.commitLsn > transaction.commitLsn) return
+    // Changes of the model waited for who was writing to it: rows were looked for instead.
+    if (end.atMs <= session.blindAtMs + NOTICE_MS) return
     throw new Violation(
       `${name} got a change of ${transaction.commitLsn.toString(16)}, and its session ${session.id} ended at ${end.commitLsn.toString(16)}. Revoked.`,
     )
