@@ -217,7 +217,7 @@ export class OlderReaders {
     }
   }
 
-  /** Nobody is given what the log has not come to: who is live, and merged with it, has not been asked about that. False: nobody is here. */
+  /** Nobody is given what the log has not come to: who is live, and merged with it, has not been asked about that. False: all have left. */
   async #hasCome(part: TransactionPart, here: () => readonly Member[]): Promise<boolean> {
     const { log } = this.#options.known
     while (here().length > 0 && !log.hasReached(endOfPart(part))) await this.#moment()
@@ -290,11 +290,7 @@ export class OlderReaders {
     return false
   }
 
-  #turn(): Promise<void> {
-    return new Promise((resolve) => this.#options.timers.soon(resolve))
-  }
+  #turn = (): Promise<void> => new Promise((resolve) => this.#options.timers.soon(resolve))
 
-  #moment(): Promise<void> {
-    return new Promise((resolve) => this.#options.timers.later(resolve))
-  }
+  #moment = (): Promise<void> => new Promise((resolve) => this.#options.timers.later(resolve))
 }
