@@ -1,6 +1,7 @@
 /**
  * Beside the spine, generator. What a contract leaves out and the `.prisma` files that it was emitted from have: the `///` comments, with
- * rowcast's markers in them, and the order of fields. A line at a time: Prisma's own formatter writes a declaration a line.
+ * rowcast's markers in them, and the order of fields. A line at a time: Prisma's own formatter writes a declaration a line. Where Prisma reads
+ * on over the end of a line, a marker is refused rather than taken for that of something else.
  */
 import { RowcastError } from '../errors.ts'
 import { jsonOf } from '../member-of.ts'
@@ -18,8 +19,11 @@ export type SchemaComments = ReadonlyMap<string, CommentedBlock>
 const NAME = String.raw`([\p{L}_][\p{L}\p{M}\p{N}_]*)`
 const BLOCK_OPEN = new RegExp(String.raw`^\s*(\w+)(?:\s+${NAME})?\s*\{`, 'u')
 const MEMBER = new RegExp(String.raw`^\s*${NAME}(?:\s|$)`, 'u')
+const CONTINUED = /^\s*@(?!@)/
 const CLOSE = /^\s*\}/
 const LITERAL = /"(?:[^"\\]|\\.)*"/g
+/** What may have what looks like one in it, and comments of several lines. */
+const NO_CODE = /"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g
 const MARKER = /@rowcast\b/gi
 const MODELS = new Set(['model', 'view'])
 const ENUMS = new Set(['enum', 'native_enum'])
@@ -37,6 +41,8 @@ interface Reading {
   comment: string[]
   /** Those that are open, the innermost last; null for one whose comments say nothing to us. */
   readonly open: (OpenBlock | null)[]
+  /** Lists and arguments that are open: what is in them declares nothing. */
+  depth: number
   /** Markers that stand at something. */
   heeded: number
 }
@@ -47,23 +53,14 @@ interface Reading {
  */
 export function parseSchemaComments(text: string): SchemaComments {
   const blocks = new Map<string, CommentedBlock>()
-  const reading: Reading = { comment: [], open: [], heeded: 0 }
+  const reading: Reading = { comment: [], open: [], depth: 0, heeded: 0 }
   let written = 0
-  for (const line of text.split(/\r?\n/)) {
+  for (const line of withoutLongComments(text).split(/\r?\n/)) {
     const { code, comment } = splitLine(line)
     written += countMarkers(comment ?? '')
-    const [, kind, name = ''] = BLOCK_OPEN.exec(code) ?? []
-    if (code.trim() === '') {
-      if (comment !== null) reading.comment.push(comment)
-    } else if (kind !== undefined) {
-      const block = openBlock(kind)
-      if (block !== null) blocks.set(name, { comment: takeComment(reading), members: block.members })
-      reading.comment = []
-      reading.open.push(block)
-    } else if (CLOSE.test(code)) {
-      reading.comment = []
-      reading.open.pop()
-    } else readMember(reading, code, comment)
+    const isInside = reading.depth > 0
+    reading.depth = depthAfter(code, reading.depth)
+    if (!isInside) readLine(reading, { blocks, code, comment })
   }
   if (written === reading.heeded) return blocks
   throw new RowcastError(
@@ -75,6 +72,41 @@ export function parseSchemaComments(text: string): SchemaComments {
   )
 }
 
+function readLine(
+  reading: Reading,
+  given: {
+    readonly blocks: Map<string, CommentedBlock>
+    readonly code: string
+    readonly comment: string | null
+  },
+): void {
+  const { blocks, code, comment } = given
+  const [, kind, name = ''] = BLOCK_OPEN.exec(code) ?? []
+  if (code.trim() === '') {
+    if (comment !== null) reading.comment.push(comment)
+  } else if (kind !== undefined) {
+    const block = openBlock(kind)
+    if (block !== null) blocks.set(name, { comment: takeComment(reading), members: block.members })
+    reading.comment = []
+    reading.open.push(block)
+  } else if (CLOSE.test(code)) {
+    reading.comment = []
+    reading.open.pop()
+  } else readMember(reading, code, comment)
+}
+
+function withoutLongComments(text: string): string {
+  return text.replace(NO_CODE, (found) => (found.startsWith('/*') ? found.replace(/[^\n]/g, '') : found))
+}
+
+/** How many lists and arguments are open behind the line. */
+function depthAfter(code: string, before: number): number {
+  let depth = before
+  for (const [bracket] of code.replace(LITERAL, '').matchAll(/[()[\]]/g))
+    depth = Math.max(0, depth + ('(['.includes(bracket) ? 1 : -1))
+  return depth
+}
+
 function openBlock(kind: string): OpenBlock | null {
   const isEnum = ENUMS.has(kind)
   return isEnum || MODELS.has(kind) ? { isEnum, members: new Map() } : null
@@ -84,6 +116,8 @@ function openBlock(kind: string): OpenBlock | null {
 function readMember(reading: Reading, code: string, trailing: string | null): void {
   const [, name] = MEMBER.exec(code) ?? []
   const block = reading.open.at(-1)
+  // An attribute of the field before: what is above it is about that one, which is read.
+  if (CONTINUED.test(code)) reading.comment = []
   if (name === undefined || block === undefined || block === null) return
   if (trailing !== null) reading.comment.push(trailing)
   block.members.set((block.isEnum ? labelOf(code) : null) ?? name, takeComment(reading))

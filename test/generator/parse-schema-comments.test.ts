@@ -53,7 +53,51 @@ native_enum Mood {
   )
 })
 
+it('takes no line of a list, of an argument or of a comment for a member', () => {
+  const comments = parseSchemaComments(`
+model User {
+  /// @rowcast.omit
+  resetToken String
+  /// Words.
+  email String @default(
+    "a ) {" // (
+  )
+  /*
+  email String
+  */
+  next Int
+  @@index([
+    email,
+    resetToken
+  ])
+  /// @rowcast.omit
+  last Int @default("[(")
+  @@unique(
+    fields: [
+      resetToken, last
+    ],
+    map: "last"
+  )
+}
+model Post {
+  /// After it.
+  id Int
+}
+`)
+  expect([...(comments.get('User')?.members ?? [])]).toEqual([
+    ['resetToken', '@rowcast.omit'],
+    ['email', 'Words.'],
+    ['next', null],
+    ['last', '@rowcast.omit'],
+  ])
+  expect(comments.get('Post')?.members.get('id')).toBe('After it.')
+})
+
 it.each([
+  'model A {\n  secret String @default(\n    "x" /// @rowcast.omit\n  )\n}',
+  'model A {\n  secret String @default(\n    /// @rowcast.omit\n    "x"\n  )\n  other Int\n}',
+  'model A {\n  id Int @id\n  @@index([\n    id\n  ]) /// @rowcast.omit\n}',
+  'model A {\n  secret String\n    /// @rowcast.omit\n    @unique\n  other Int\n}',
   'model A {\n  id Int @id\n  /// @rowcast.omit\n}\nmodel B {\n  id Int @id\n}',
   'model A { secret String /// @rowcast.omit\n}',
   'type Address {\n  /// @rowcast.omit\n  street String\n}',
