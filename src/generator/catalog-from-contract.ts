@@ -5,6 +5,7 @@
  */
 import type { EnumSpec, FieldSpec, ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
 import { CATALOG_VERSION } from '../catalog/parse-catalog.ts'
+import { checkMarkers } from './check-markers.ts'
 import { type ColumnType, columnTypeOf } from './contract-column.ts'
 import {
   type ContractEnum,
@@ -45,6 +46,7 @@ export function catalogFromContract(document: unknown, schemaText: string): Cont
   const storageHash = checkVersion(contract)
   const comments = parseSchemaComments(schemaText)
   const models = readContractModels(contract)
+  checkMarkers(comments, contract, models.enums)
   const builder: Builder = {
     models,
     comments,

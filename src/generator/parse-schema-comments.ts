@@ -19,6 +19,9 @@ export type SchemaComments = ReadonlyMap<string, CommentedBlock>
 const NAME = String.raw`([\p{L}_][\p{L}\p{M}\p{N}_]*)`
 const BLOCK_OPEN = new RegExp(String.raw`^\s*(\w+)(?:\s+${NAME})?\s*\{`, 'u')
 const MEMBER = new RegExp(String.raw`^\s*${NAME}(?:\s|$)`, 'u')
+/** The innermost ones. */
+const ARGUMENTS = /[([][^()[\]]*[)\]]/g
+const WORD = /[\p{L}_][\p{L}\p{M}\p{N}_.:]*/gu
 const CONTINUED = /^\s*@(?!@)/
 const CLOSE = /^\s*\}/
 const LITERAL = /"(?:[^"\\]|\\.)*"/g
@@ -45,6 +48,8 @@ interface Reading {
   depth: number
   /** Markers that stand at something. */
   heeded: number
+  /** What is not read as Prisma may read it: of no account where there are no markers. */
+  readonly unclear: string[]
 }
 
 /**
@@ -53,7 +58,7 @@ interface Reading {
  */
 export function parseSchemaComments(text: string): SchemaComments {
   const blocks = new Map<string, CommentedBlock>()
-  const reading: Reading = { comment: [], open: [], depth: 0, heeded: 0 }
+  const reading: Reading = { comment: [], open: [], depth: 0, heeded: 0, unclear: [] }
   let written = 0
   for (const line of withoutLongComments(text).split(/\r?\n/)) {
     const { code, comment } = splitLine(line)
@@ -62,12 +67,13 @@ export function parseSchemaComments(text: string): SchemaComments {
     reading.depth = depthAfter(code, reading.depth)
     if (!isInside) readLine(reading, { blocks, code, comment })
   }
-  if (written === reading.heeded) return blocks
+  const [unclear] = written === 0 ? [] : reading.unclear
+  if (unclear === undefined && written === reading.heeded) return blocks
   throw new RowcastError(
     'GENERATOR_BAD_MARKER',
-    'A marker stands where no model, enum, field or value follows.',
+    unclear ?? 'A marker stands where no model, enum, field or value follows.',
     {
-      hint: 'Write it on the line above what it is about, each declaration on a line of its own.',
+      hint: 'Write it on the line above what it is about, each declaration on a line of its own, and once in all files; `--schema` names the file that the contract is from.',
     },
   )
 }
@@ -86,12 +92,17 @@ function readLine(
     if (comment !== null) reading.comment.push(comment)
   } else if (kind !== undefined) {
     const block = openBlock(kind)
-    if (block !== null) blocks.set(name, { comment: takeComment(reading), members: block.members })
+    if (block !== null) {
+      if (blocks.has(name))
+        reading.unclear.push(`There are two of the name ${name}, and markers beside them.`)
+      blocks.set(name, { comment: takeComment(reading), members: block.members })
+    }
     reading.comment = []
-    reading.open.push(block)
+    if (!isClosed(code)) reading.open.push(block)
   } else if (CLOSE.test(code)) {
     reading.comment = []
     reading.open.pop()
+    if (code.trim() !== '}') reading.unclear.push(`"${code.trim()}" is more than the end of a block.`)
   } else readMember(reading, code, comment)
 }
 
@@ -107,6 +118,12 @@ function depthAfter(code: string, before: number): number {
   return depth
 }
 
+/** `model A { id Int @id }` is a line. */
+function isClosed(code: string): boolean {
+  const bare = code.replace(LITERAL, '')
+  return bare.split('{').length === bare.split('}').length
+}
+
 function openBlock(kind: string): OpenBlock | null {
   const isEnum = ENUMS.has(kind)
   return isEnum || MODELS.has(kind) ? { isEnum, members: new Map() } : null
@@ -118,9 +135,26 @@ function readMember(reading: Reading, code: string, trailing: string | null): vo
   const block = reading.open.at(-1)
   // An attribute of the field before: what is above it is about that one, which is read.
   if (CONTINUED.test(code)) reading.comment = []
+  if (/[{}]/.test(code.replace(LITERAL, '').replace(ARGUMENTS, '')))
+    reading.unclear.push(`"${code.trim()}" is not a line of a block.`)
   if (name === undefined || block === undefined || block === null) return
   if (trailing !== null) reading.comment.push(trailing)
-  block.members.set((block.isEnum ? labelOf(code) : null) ?? name, takeComment(reading))
+  const comment = takeComment(reading)
+  const key = (block.isEnum ? labelOf(code) : null) ?? name
+  if (block.members.has(key)) reading.unclear.push(`There are two of the name ${key} in a block.`)
+  if (isMarked(comment) && wordsOf(code) > (block.isEnum ? 1 : 2))
+    reading.unclear.push(`"${code.trim()}" declares more than one, and has a marker.`)
+  block.members.set(key, comment)
+}
+
+/** A field is its name and its type, a value is its name. */
+function wordsOf(code: string): number {
+  let bare = code.replace(LITERAL, '')
+  for (let before = ''; before !== bare; ) {
+    before = bare
+    bare = bare.replace(ARGUMENTS, '')
+  }
+  return bare.replace(/@[^\s@]*/gu, ' ').match(WORD)?.length ?? 0
 }
 
 function labelOf(code: string): string | null {
@@ -136,6 +170,11 @@ function takeComment(reading: Reading): string | null {
   const text = comment.join('\n')
   reading.heeded += countMarkers(text)
   return text
+}
+
+/** Whether rowcast is to heed it. */
+export function isMarked(comment: string | null): boolean {
+  return countMarkers(comment ?? '') > 0
 }
 
 function countMarkers(text: string): number {

@@ -110,6 +110,27 @@ test('a contract of Prisma 8 alone: enums of texts, variants, value objects, exp
   `)
 })
 
+describe('a marker at what the contract does not have is refused', () => {
+  it.each([
+    'model Gone {\n  /// @rowcast.omit\n  title String\n}',
+    '/// @rowcast.omit\nmodel Gone {\n  title String\n}',
+    'model Note {\n  title\n    String /// @rowcast.omit\n}',
+    'model Note {\n  /// @rowcast.omit\n  newer String\n}',
+    'enum State {\n  gone /// @rowcast.name("G")\n}',
+  ])('%j', async (schema) => {
+    const contract = await readContract('notes')
+    expect(() => catalogFromContract(contract, schema)).toThrow(
+      expect.objectContaining({ code: 'GENERATOR_BAD_MARKER' }),
+    )
+  })
+
+  it('and not at what is left out', async () => {
+    const schema =
+      'model Bug {\n  /// @rowcast.omit\n  severity String\n}\nmodel Team {\n  /// @rowcast.omit\n  users User[]\n}'
+    expect(catalogFromContract(await readContract('prisma8'), schema).catalog.models['Bug']).toBeUndefined()
+  })
+})
+
 describe('what is no contract of ours', () => {
   const change = async (path: readonly string[], value: unknown) => {
     const contract = (await readContract('notes')) as Record<string, unknown>

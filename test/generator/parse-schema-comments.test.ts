@@ -94,6 +94,13 @@ model Post {
 })
 
 it.each([
+  'model A {\n  /// @rowcast.omit\n  secret String\n}\nmodel A {\n  secret String\n}',
+  'model A {\n  /// @rowcast.omit\n  secret String\n  secret String\n}',
+  'model A {\n  one Int hidden Int /// @rowcast.omit\n}',
+  'model A {\n  /// @rowcast.omit\n  one Int @map("x") hidden String[] @db.VarChar(max(1))\n}',
+  'enum A {\n  B C /// @rowcast.name("D")\n}',
+  'model A {\n  id Int\n} model B {\n  /// @rowcast.omit\n  id Int\n}',
+  'model B\n{\n  id Int\n}\nmodel A {\n  /// @rowcast.omit\n  id Int\n}',
   'model A {\n  secret String @default(\n    "x" /// @rowcast.omit\n  )\n}',
   'model A {\n  secret String @default(\n    /// @rowcast.omit\n    "x"\n  )\n  other Int\n}',
   'model A {\n  id Int @id\n  @@index([\n    id\n  ]) /// @rowcast.omit\n}',
@@ -105,4 +112,21 @@ it.each([
   'model A { /// @rowcast.omit\n  id Int @id\n}',
 ])('refuses a marker that nobody would heed: %j', (schema) => {
   expect(() => parseSchemaComments(schema)).toThrow(expect.objectContaining({ code: 'GENERATOR_BAD_MARKER' }))
+})
+
+it('takes what is unclear where there are no markers, and one declaration, whatever its type, where there are', () => {
+  expect(() => parseSchemaComments('model A {\n one Int two Int\n}\nmodel A\n{\n}')).not.toThrow()
+  const fields = [
+    'a String[] @default(["b c", "{"]) @db.VarChar(10)',
+    'b temporal.createdAt()',
+    'c pg.enum(Mood)?',
+    'd ns.User? @relation("A", fields: [a, b], references: [(c), d])',
+    'e Unsupported("a b")?',
+    'f Json @default("{}")',
+    'g other:crm.User',
+    'h Json @default({})',
+  ]
+  const text = fields.map((field) => `/// @rowcast.omit\n${field}`).join('\n')
+  const comments = parseSchemaComments(`model Z { id Int }\nmodel A {\n${text}\n}`)
+  expect([...(comments.get('A')?.members.values() ?? [])]).toEqual(fields.map(() => '@rowcast.omit'))
 })
