@@ -59,3 +59,27 @@ it('is composed with all that is added to it, and a gateway subscribes', async (
   })
   changes.unsubscribe()
 })
+
+it.each([
+  'import: ["@key"]',
+  'import: ["@key", "@shareable"]',
+  'import: ["@key", { name: "@shareable", as: "@ours" }]',
+])('two of them are composed: %s', async (linked) => {
+  const subgraphs = await Promise.all(
+    ['User', 'Tag'].map(async (model) => {
+      const feed = createFakeFeed(blogCatalog, [model])
+      const typeDefs = parse(`extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", ${linked})
+        type ${model} @key(fields: "id") { id: ID! }
+        type Query { hello${model}: String }`)
+      const schema = addChanges(buildSubgraphSchema({ typeDefs }), feed, {
+        models: { [model]: { type: model } },
+      })
+      return { ...(await subgraphOf(await serve(schema))), name: model.toLowerCase() }
+    }),
+  )
+  const { apollo, guild } = compose(subgraphs)
+  for (const supergraph of [apollo, guild])
+    expect(Object.keys(buildSchema(supergraph).getSubscriptionType()?.getFields() ?? {})).toEqual(
+      expect.arrayContaining(['userChanged', 'tagChanged']),
+    )
+})

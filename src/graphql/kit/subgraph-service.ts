@@ -3,14 +3,24 @@
  * a gateway would compose nothing of them. Apollo's subgraph specification, "Fetch service capabilities".
  */
 import {
+  type ConstDirectiveNode,
+  type DefinitionNode,
   defaultFieldResolver,
+  type FieldDefinitionNode,
   type GraphQLField,
   type GraphQLObjectType,
   type GraphQLSchema,
   getNamedType,
   isIntrospectionType,
   isObjectType,
+  Kind,
+  type ObjectTypeDefinitionNode,
+  type ObjectTypeExtensionNode,
+  parse,
+  print,
   printType,
+  type ValueNode,
+  visit,
 } from 'graphql'
 
 type Field = GraphQLField<unknown, unknown>
@@ -18,6 +28,9 @@ type Field = GraphQLField<unknown, unknown>
 /**
  * Adds to what `schema` says of itself, where it is a subgraph, all that it has and `before` has not. In place.
  * @param roots the SDL of the fields that are added to its roots
+ *
+ * What is added is in each subgraph that rowcast's changes are added to: where the text is of Federation 2, which takes a field from one
+ * subgraph unless it is said otherwise, it is shareable.
  */
 export function describeAddition(schema: GraphQLSchema, before: GraphQLSchema, roots: string): void {
   const field = serviceSdl(schema)
@@ -28,8 +41,67 @@ export function describeAddition(schema: GraphQLSchema, before: GraphQLSchema, r
     (type) => known[type.name] === undefined && !isIntrospectionType(type) && !isRoot(type),
   )
   const addition = [...added.map((type) => printType(type)), roots].join('\n\n')
+  const names = { query: schema.getQueryType()?.name, subscription: schema.getSubscriptionType()?.name }
   const { resolve = defaultFieldResolver } = field
-  field.resolve = async (...asked) => `${String(await resolve(...asked))}\n\n${addition}\n`
+  field.resolve = async (...asked) => {
+    const own = String(await resolve(...asked))
+    return `${own}\n\n${shared(addition, shareableIn(own), names)}\n`
+  }
+}
+
+/** @param directive what says that others may have it, too; null where nothing has to */
+function shared(
+  addition: string,
+  directive: string | null,
+  { query, subscription }: { readonly query: string | undefined; readonly subscription: string | undefined },
+): string {
+  if (directive === null) return addition
+  const said: ConstDirectiveNode = {
+    kind: Kind.DIRECTIVE,
+    name: { kind: Kind.NAME, value: directive },
+  }
+  const withShareable = <Node extends ObjectTypeDefinitionNode | FieldDefinitionNode>(node: Node): Node => ({
+    ...node,
+    directives: [said],
+  })
+  return print(
+    visit(parse(addition), {
+      ObjectTypeDefinition: (node) => (node.name.value === subscription ? undefined : withShareable(node)),
+      ObjectTypeExtension: (node): ObjectTypeExtensionNode | undefined =>
+        node.name.value === query ? { ...node, fields: node.fields?.map(withShareable) ?? [] } : undefined,
+    }),
+  )
+}
+
+/** The name of `@shareable` in a text that links Federation 2: as it imports it, or with the name of the specification before it. */
+function shareableIn(sdl: string): string | null {
+  const link = parse(sdl, { noLocation: true }).definitions.flatMap(linksOf).find(isFederation2)
+  if (link === undefined) return null
+  const imported = argumentOf(link, 'import')
+  for (const each of imported?.kind === Kind.LIST ? imported.values : []) {
+    if (textOf(each) === '@shareable') return 'shareable'
+    if (each.kind !== Kind.OBJECT) continue
+    const said = (name: string) => textOf(each.fields.find((field) => field.name.value === name)?.value)
+    if (said('name') === '@shareable') return (said('as') ?? '@shareable').slice(1)
+  }
+  return `${textOf(argumentOf(link, 'as')) ?? 'federation'}__shareable`
+}
+
+function linksOf(node: DefinitionNode): readonly ConstDirectiveNode[] {
+  const isSchema = node.kind === Kind.SCHEMA_DEFINITION || node.kind === Kind.SCHEMA_EXTENSION
+  return isSchema ? (node.directives ?? []) : []
+}
+
+function isFederation2(directive: ConstDirectiveNode): boolean {
+  return /\/federation\/v2\.\d+\/?$/.test(textOf(argumentOf(directive, 'url')) ?? '')
+}
+
+function argumentOf(directive: ConstDirectiveNode, name: string): ValueNode | undefined {
+  return directive.arguments?.find((argument) => argument.name.value === name)?.value
+}
+
+function textOf(value: ValueNode | undefined): string | undefined {
+  return value?.kind === Kind.STRING ? value.value : undefined
 }
 
 /** `_Service.sdl`, of a schema that a gateway may ask. */
