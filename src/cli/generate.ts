@@ -5,9 +5,9 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { RowcastError } from '../errors.ts'
 import { catalogFromContract } from '../generator/catalog-from-contract.ts'
 import { badContract, CONTRACT_BYTES_MAX } from '../generator/contract-part.ts'
-import { emitCatalog } from '../generator/emit-catalog.ts'
+import { emitCatalog, GENERATED } from '../generator/emit-catalog.ts'
 import { ExitCode } from './exit-code.ts'
-import { createFile, overwriteFile, readProjectFile } from './project-file.ts'
+import { createFile, isMissing, overwriteFile, readProjectFile } from './project-file.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Options of the command line. */
@@ -44,6 +44,7 @@ export async function generate(
     throw new RowcastError('GENERATOR_BAD_OUTPUT', `${output} is not a .ts file.`, {
       hint: 'Name one with --output.',
     })
+  await checkReplaceable(output)
   const document = await readContract(contract)
   const schemas = await findSchemas(folder, options.schema, contract)
   const texts = await Promise.all(schemas.map((file) => readProjectFile(file)))
@@ -67,10 +68,23 @@ export async function generate(
   return ExitCode.ok
 }
 
+/** What somebody wrote by hand stays. @throws GENERATOR_BAD_OUTPUT */
+async function checkReplaceable(output: string): Promise<void> {
+  if (!existsSync(output)) return
+  const text = (await readProjectFile(output)).toString()
+  if (text === '' || text.startsWith(GENERATED)) return
+  throw new RowcastError('GENERATOR_BAD_OUTPUT', `${output} is there, and rowcast did not write it.`, {
+    hint: 'Name another file with --output, or remove this one.',
+  })
+}
+
 async function readContract(file: string): Promise<unknown> {
   const size = await stat(file).then(
     (found) => found.size,
-    () => 0,
+    (error: unknown) => {
+      if (isMissing(error)) throw badContract(`${file} is not there.`)
+      return 0
+    },
   )
   if (size > CONTRACT_BYTES_MAX) throw badContract(`${file} has ${size} bytes.`)
   const text = (await readProjectFile(file)).toString()
@@ -93,6 +107,10 @@ async function findSchemas(
     (found) => found.isDirectory(),
     () => false,
   )
+  if (!isFolder && !existsSync(path))
+    throw new RowcastError('CLI_FILE_UNREADABLE', `${path} is not there.`, {
+      hint: 'Name the .prisma file, or the folder of them, that the contract is emitted from: --schema src/prisma/contract.prisma',
+    })
   if (!isFolder) return [path]
   const names = await readdir(path, { recursive: named !== undefined })
   return names

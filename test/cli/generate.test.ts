@@ -42,8 +42,26 @@ it('says that markers are not read where there is no schema', async () => {
   expect(printed.join('\n')).toContain('--schema')
 })
 
+it('leaves a file that somebody wrote as it is', async () => {
+  await copyFile(join(NOTES, 'contract.json'), join(folder, 'contract.json'))
+  const [file, text] = [join(folder, 'rowcast.ts'), '// Ours.\nexport const rowcast = 1\n']
+  await writeFile(file, text)
+  await expect(generate({ contract: 'contract.json' }, context())).rejects.toThrow(
+    expect.objectContaining({ code: 'GENERATOR_BAD_OUTPUT' }),
+  )
+  expect(await readFile(file, 'utf8')).toBe(text)
+})
+
+it('names the option where the schema is not there', async () => {
+  await copyFile(join(NOTES, 'contract.json'), join(folder, 'contract.json'))
+  await expect(generate({ contract: 'contract.json', schema: 'nowhere.prisma' }, context())).rejects.toThrow(
+    expect.objectContaining({ hint: expect.stringContaining('--schema') as string }),
+  )
+})
+
 it.each([
-  ['CLI_FILE_UNREADABLE', {}],
+  ['GENERATOR_BAD_CONTRACT', {}],
+  ['GENERATOR_BAD_CONTRACT', { contract: 'src/contract.json' }],
   ['CLI_FILE_UNREADABLE', { contract: 'contract.json', schema: 'nowhere.prisma' }],
   ['GENERATOR_BAD_OUTPUT', { output: 'rowcast.d.ts' }],
   ['GENERATOR_BAD_CONTRACT', { contract: 'broken.json' }],
