@@ -130,7 +130,7 @@ function subgraphOf(
     faults.add(
       'CONFIG_BAD_FIELD',
       '`subgraph` stands beside `schema`, and is said of the schema that rowcast makes.',
-      'Return from `schema` what `buildSubgraphSchema` of @apollo/subgraph makes, with `changeTypeDefs` and `changeResolvers` in it.',
+      'Return `addChanges(buildSubgraphSchema(…), feed, …)` from `schema`: docs/subgraph.md.',
     )
   }
   const ofFile = hasMembers(fields['subgraph']) ? (fields['subgraph'] as SubgraphOptions) : {}
