@@ -77,7 +77,9 @@ function shared(
 function shareableIn(sdl: string): string | null {
   const link = parse(sdl, { noLocation: true }).definitions.flatMap(linksOf).find(isFederation2)
   if (link === undefined) return null
-  const imported = argumentOf(link, 'import')
+  const { import: imported } = Object.fromEntries(
+    (link.arguments ?? []).map(({ name, value }) => [name.value, value]),
+  )
   for (const each of imported?.kind === Kind.LIST ? imported.values : []) {
     if (textOf(each) === '@shareable') return 'shareable'
     if (each.kind !== Kind.OBJECT) continue
