@@ -8,7 +8,7 @@ import { formatCursor, INDEX_AFTER_ALL } from '../changes/cursor.ts'
 import { keyBefore } from '../changes/key-before.ts'
 import { toLsn } from '../wire/lsn.ts'
 import type { Via } from './included-relation.ts'
-import { heardTogether } from './related-changes.ts'
+import { heardTogether, NOTHING_HEARD } from './related-changes.ts'
 import { cursorOf, type MovedEvent, type TransactionEvent } from './related-event.ts'
 
 /** An event, and whether it is the last of its transaction. */
@@ -249,7 +249,7 @@ function seenNow(
   return [{ ...removalOf(event, replaces, 'ACCESS'), cursor, isLast: false }, shown]
 }
 
-/** The row with this key is none of those asked for any more. */
+/** The row with this key is none of those asked for any more. What goes has heard of nothing, where rows hear of others. */
 function removalOf(
   event: WaitingEvent,
   key: AnyRow,
@@ -257,5 +257,6 @@ function removalOf(
 ): MovedEvent & { readonly isLast: boolean } {
   const { transaction, index } = event.kind === 'moved' ? event : event.change
   const at = { cursor: cursorOf(event), transaction, index, isLast: event.isLast }
-  return { kind: 'moved', row: key, key, transition: 'LEFT', cause, ...at }
+  const heard = event.heard && NOTHING_HEARD
+  return { kind: 'moved', row: key, key, transition: 'LEFT', cause, heard, ...at }
 }

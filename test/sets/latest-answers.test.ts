@@ -494,7 +494,7 @@ function openIncluding(more: Partial<RelatedRequest> = {}) {
   const heard = () => {
     const found: unknown[] = []
     for (let event = subscription.pull.take(); event !== undefined; event = subscription.pull.take())
-      if ('heard' in event)
+      if (event.kind === 'written' || event.kind === 'moved')
         found.push([event.heard?.viaCount, event.heard?.via.map(({ action, key }) => [action, key?.['id']])])
     return found
   }
@@ -527,6 +527,36 @@ it('a row hears of all that its related rows went through since it was given las
   commit(300, remove(1, 'a'))
   await turn()
   expect(heard()).toEqual([[1, [['DELETE', 1]]]])
+  await subscription.return()
+})
+
+it('a row that goes out of sight says of related rows that it heard of none, as all that comes with `include`', async () => {
+  const renamed = {
+    model: 'User',
+    action: 'UPDATE',
+    old: ADA,
+    new: { ...ADA, id: 'bob' },
+    oldKey: { id: 'ada' },
+  } as const
+  const again = { ...renamed, old: renamed.new, oldKey: null }
+  const admins = createChangeFilter({
+    rows: parseWhere(
+      blogCatalog.models['User'] as ModelSpec,
+      blogCatalog,
+      { role: 'ADMIN' },
+      { relations: {} },
+    ),
+  })
+  const { subscription, commit, heard } = openIncluding({ filter: filterOrAll(admins) })
+  await turn()
+  // The second one takes the place of the first, which took another key away.
+  commit(20, renamed, { ...put(1, 'a'), new: { ...row(1, 'a'), authorId: 'bob' } })
+  commit(21, again)
+  await turn()
+  expect(heard()).toEqual([
+    [0, []],
+    [1, [['INSERT', 1]]],
+  ])
   await subscription.return()
 })
 
