@@ -20,7 +20,7 @@ const KEPT_BYTES = 64
 export interface ReadRelated {
   /** Of each row, equal as long as it shows the same; null where that is not known. */
   readonly texts: readonly (string | null)[]
-  /** Keys of the rows that are shown, by relation. */
+  /** Keys of the rows that are shown, and of those that would be if they were there, by relation. */
   readonly keys: ReadonlyMap<string, ReadonlySet<ValueKey>>
   readonly bytes: number
 }
@@ -50,18 +50,16 @@ export async function readRelated(
   const room = { rows: RELATED_ROWS_MAX, bytes: reads.bounds.bytesMax }
   for (const relation of relations) {
     const texts = rows.map((): (string | null)[] => [])
-    const shown = new Set<ValueKey>()
     const left = { ...room }
     const found = await shownRows(rows, relation, { reads, room: left })
     if (found === null && !relation.isOptional) throw tooMany(relation)
     if (found === null) continue
     Object.assign(room, left)
-    for (const { row, key, holders } of found) {
-      shown.add(key)
+    for (const { row, holders } of found.rows) {
       const text = canonicalText(relation.fields.map((name) => row[name]))
       for (const holder of holders) texts[holder]?.push(text)
     }
-    keys.set(relation.name, shown)
+    keys.set(relation.name, found.keys)
     for (const [index, each] of texts.entries()) parts[index]?.push(joined(each.sort()))
   }
   const bytes = (RELATED_ROWS_MAX - room.rows) * KEPT_BYTES
@@ -79,8 +77,13 @@ function hashed(text: string | null): string | null {
 /** A related row, and the rows of the list that show it. */
 interface ShownRow {
   readonly row: AnyRow
-  readonly key: ValueKey
   readonly holders: Iterable<number>
+}
+
+interface ShownRows {
+  readonly rows: readonly ShownRow[]
+  /** By which they were asked for. A row that is marked as deleted comes back under one of them, and its pair in the join table is as it was. */
+  readonly keys: ReadonlySet<ValueKey>
 }
 
 interface ReadingRows {
@@ -94,19 +97,20 @@ async function shownRows(
   rows: readonly AnyRow[],
   { steps, first, where }: ReadRelation,
   reading: ReadingRows,
-): Promise<readonly ShownRow[] | null> {
+): Promise<ShownRows | null> {
   let holders: Holders = new Map()
   for (const [index, row] of rows.entries()) hold(holders, row, first, [index])
   let shown: readonly ShownRow[] | null = []
   for (const [index, step] of steps.entries()) {
     const next = steps[index + 1]
     shown = await rowsOf(step, holders, next === undefined ? where : null, reading)
-    if (next === undefined || shown === null) break
+    if (shown === null) return null
+    if (next === undefined) break
     holders = new Map()
     for (const { row, holders: others } of shown)
       hold(holders, row, { fields: next.from, domains: next.domains }, others)
   }
-  return shown
+  return { rows: shown, keys: new Set(holders.keys()) }
 }
 
 /** Rows of the list have what belongs to this row. */
@@ -146,7 +150,7 @@ async function rowsOf(
     for (const row of rows) {
       const key = relatedKeyOf(row, to, domains)
       if (key === null || key === undefined) continue
-      found.push({ row, key, holders: holders.get(key)?.rows ?? [] })
+      found.push({ row, holders: holders.get(key)?.rows ?? [] })
     }
   }
   return found
