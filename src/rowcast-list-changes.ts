@@ -8,7 +8,7 @@ import type { RelatedRowsHost } from './rowcast-related.ts'
 import type { FollowedModel } from './sets/changes-of-models.ts'
 import type { ShownRelation } from './sets/list-relations.ts'
 import type { RelatedReads } from './sets/read-related.ts'
-import { modelsOf, type ReadRelation } from './sets/read-relation.ts'
+import { modelsOf, policyUnfollowed, type ReadRelation } from './sets/read-relation.ts'
 import { unmarkedWhere } from './sets/unmarked-where.ts'
 
 /** What is kept. */
@@ -37,16 +37,15 @@ export function relatedReading({
   return { schema, unmarked: (model) => unmarkedWhere(model, softDeleteOf(model.name)) }
 }
 
-/** @throws BAD_FILTER where changes of a model do not come that decides what is shown */
+/** @throws BAD_FILTER where changes of a model do not come that is shown, or of its join table; POLICY_FAILED of one that a policy asks */
 export function checkReadRelations(related: RelatedRowsHost, asked: readonly ReadRelation[]): void {
   for (const each of asked) {
     const missing = [...modelsOf(each)].find((name) => !related.isPublished(name))
-    if (missing !== undefined)
-      throw badFilter(
-        each.name,
-        `${missing} is not live.`,
-        `Call rowcast.follow('${missing}') before start().`,
-      )
+    if (missing === undefined) continue
+    const [why, hint] = [`${missing} is not live`, `Call rowcast.follow('${missing}') before start().`]
+    throw each.steps.some(({ model }) => model.name === missing)
+      ? badFilter(each.name, `${why}.`, hint)
+      : policyUnfollowed(each.last.related.model.name, why, hint)
   }
 }
 

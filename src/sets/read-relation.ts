@@ -7,6 +7,7 @@ import { allSetsOf, type Condition } from '../bus/filter/condition.ts'
 import type { ValueKey } from '../bus/filter/value-domain.ts'
 import type { ModelCatalog, ModelSpec, RelationSpec } from '../catalog/model-catalog.ts'
 import { isJoinTable, type RelationStep, relationSteps } from '../catalog/relation-path.ts'
+import { RowcastError } from '../errors.ts'
 import type { IncludedRelation } from './included-relation.ts'
 import { hasReadableKeys } from './join-table-rows.ts'
 import { concernedKeys, domainsOf } from './list-relations.ts'
@@ -74,6 +75,12 @@ export function readRelation(
 /** Names of all models whose changes may concern it. */
 export function modelsOf({ steps, deciding }: ReadRelation): ReadonlySet<string> {
   return new Set([...steps.map(({ model }) => model.name), ...deciding])
+}
+
+/** Changes of a model do not come that the policy of a related one asks. */
+export function policyUnfollowed(model: string, why: string, hint: string): RowcastError {
+  const happened = `The policy \`rows\` of ${model} follows other rows: ${why}.`
+  return new RowcastError('POLICY_FAILED', happened, { hint })
 }
 
 /** Rows that are kept. */

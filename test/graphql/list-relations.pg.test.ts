@@ -1,5 +1,7 @@
 /** Live lists of GraphQL whose rows are shown with related ones, on a real PostgreSQL: a change of those patches the rows that have them. */
 import { expect, it } from 'vitest'
+import { silentLogger } from '../../src/logger.ts'
+import { createErrorMask } from '../../src/server/errors/mask-error.ts'
 import { openDatabase } from '../support/database.ts'
 import { openLiveRowcast } from '../support/live-rowcast.ts'
 import {
@@ -139,6 +141,26 @@ it('are refused with to-many relations whose changes say nothing of the rows', a
   await expect(open('id tags { name }')).rejects.toThrow(/join table.*GRAPHQL_BAD_ARGUMENT/)
   await expect(open('id comments { body }')).rejects.toThrow(/Comment is not live.*GRAPHQL_BAD_ARGUMENT/)
   const list = await open('id author { fullName } team { name }')
+  await list.next()
+  await list.end()
+})
+
+it('are refused without naming the models that a policy asks, where their changes do not come', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using live = await openLiveRowcast(database, { models: ['Post', 'Comment'] })
+  const schema = schemaOver(live.rowcast, live.prisma)
+  const open = (viewer: string) =>
+    openShownList(schema, viewer, { model: 'post', args: 'take: 3', fields: 'id comments { body }' })
+  const mask = createErrorMask({ logger: silentLogger, areSuggestionsHidden: false, locate: () => ({}) })
+  const failure: unknown = await open('member').catch((error: unknown) => error)
+  const [error] = Reflect.get(Object(failure), 'errors') ?? []
+  // The log has the model, and what to do.
+  expect(error).toMatchObject({ originalError: { code: 'POLICY_FAILED' } })
+  expect(error.originalError.message).toMatch(
+    /policy `rows` of Comment.*User is not live.*rowcast.register\('User'\)/s,
+  )
+  expect(JSON.stringify(mask.mask(error))).not.toContain('User')
+  const list = await open('editor')
   await list.next()
   await list.end()
 })

@@ -149,7 +149,8 @@ export async function openShownList(
     parse(`subscription { list: ${model}List(${args}, every: ${every}) { cursor transaction { xid }
     ... on ${name}ListSnapshot { rows { ${fields} } } ... on ${name}ListPatch { operations { kind index key { rowId } row { ${fields} } } } } }`)
   const events = await subscribe({ schema, document, contextValue: { viewer } })
-  if (!(Symbol.asyncIterator in events)) throw new Error(JSON.stringify(events))
+  if (!(Symbol.asyncIterator in events))
+    throw Object.assign(new Error(JSON.stringify(events)), { errors: events.errors })
   return new ShownListClient(events as AsyncIterableIterator<ExecutionResult>)
 }
 

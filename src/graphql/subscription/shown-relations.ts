@@ -3,7 +3,7 @@ import { type GraphQLResolveInfo, isObjectType } from 'graphql'
 import { asksRelatedRows } from '../../bus/filter/change-filter.ts'
 import type { ModelSpec, RelationSpec } from '../../catalog/model-catalog.ts'
 import { type ShownRelation, shownRelation } from '../../sets/list-relations.ts'
-import { modelsOf, type ReadRelation, readRelation } from '../../sets/read-relation.ts'
+import { modelsOf, policyUnfollowed, type ReadRelation, readRelation } from '../../sets/read-relation.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import { listImages } from '../policy/check-selected-fields.ts'
 import { selectedModels } from '../policy/selected-models.ts'
@@ -100,6 +100,8 @@ interface Obstacle {
   readonly hint: string
   /** @default false */
   readonly isForbidden?: boolean
+  /** Whether it lies in what a policy asks, which clients are not to learn. @default false */
+  readonly isOfPolicy?: boolean
 }
 
 async function followable(
@@ -167,7 +169,9 @@ function askedRelation(
       hint: 'Select the relation in a query of its own.',
     }
   const missing = [...modelsOf(asked)].find((name) => !isPublished(subscribed, name))
-  return missing === undefined ? { asked } : notLive(subscribed, missing)
+  if (missing === undefined) return { asked }
+  const isOfPolicy = !asked.steps.some((step) => step.model.name === missing)
+  return { ...notLive(subscribed, missing), isOfPolicy }
 }
 
 function omitOf(subscribed: SubscribedModel['scope']['subscribed'], name: string): readonly string[] {
@@ -190,9 +194,12 @@ function notLive({ scope }: SubscribedModel, name: string): Obstacle {
       }
 }
 
-function refused({ names }: SubscribedModel, relation: RelationSpec, { why, hint, isForbidden }: Obstacle) {
+function refused({ names }: SubscribedModel, relation: RelationSpec, obstacle: Obstacle) {
+  const { why, hint, isForbidden, isOfPolicy } = obstacle
   if (isForbidden === true)
     return graphqlError('FORBIDDEN', `You may not subscribe to changes of ${relation.model}.`)
+  // The log has it; clients see it masked.
+  if (isOfPolicy === true) return policyUnfollowed(relation.model, why, hint)
   const shown = names.fields.get(relation.name) ?? relation.name
   return graphqlError('GRAPHQL_BAD_ARGUMENT', `Changes of ${shown} cannot patch rows of a list: ${why}.`, {
     hint,
