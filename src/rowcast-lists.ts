@@ -39,6 +39,7 @@ import { ListView, type LoadedList, type ShownList } from './sets/list-view.ts'
 import { OrderedWindow } from './sets/ordered-window.ts'
 import { PageReads } from './sets/page-reads.ts'
 import { readRelated } from './sets/read-related.ts'
+import { mayBeOfHidden } from './sets/read-relation.ts'
 import { readWindow } from './sets/read-window.ts'
 import { orderText, parseOrderBy, rowOrderOf } from './sets/row-order.ts'
 import type { KeyedRow } from './sets/set-step.ts'
@@ -248,7 +249,7 @@ class Lists {
     const followed = { model: model.name, filter, relations, asked, decidedBy: isAskedAgain ? models : null }
     return {
       isAskedAgain,
-      isAnonymous: isAskedAgain || asked.some(({ where }) => where !== null),
+      isAnonymous: isAskedAgain || asked.some(mayBeOfHidden),
       changeCursor: () => rowcast().changeCursor(),
       subscribe: (after: string) => openFollowed(this.#host, followed, after),
       whenVisible: (xid: number) => rowcast().whenVisible(xid),

@@ -83,6 +83,11 @@ export function policyUnfollowed(model: string, why: string, hint: string): Rowc
   return new RowcastError('POLICY_FAILED', happened, { hint })
 }
 
+/** Whether a change that concerns it may be of nothing that the viewer sees. */
+export function mayBeOfHidden({ where, fields, last }: ReadRelation): boolean {
+  return where !== null || last.related.model.fields.some(({ name }) => !fields.includes(name))
+}
+
 /** Rows that are kept. */
 interface ShowingRows {
   /** Whether rows have related ones by one of the keys; null for all rows. */

@@ -1,11 +1,11 @@
-/** Relations that are read with the rows of a list: which changes may concern what was read. */
+/** Relations that are read with the rows of a list: which changes may concern what was read, and whose they may be. */
 import { expect, it } from 'vitest'
 import type { Delivery } from '../../src/bus/bus.ts'
 import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyRow } from '../../src/changes/change.ts'
 import { OrderedWindow } from '../../src/sets/ordered-window.ts'
 import { type RelatedReads, readRelated } from '../../src/sets/read-related.ts'
-import { mayConcern, readRelation } from '../../src/sets/read-relation.ts'
+import { mayBeOfHidden, mayConcern, readRelation } from '../../src/sets/read-relation.ts'
 import { rowOrderOf } from '../../src/sets/row-order.ts'
 import { rowIdOf } from '../../src/sets/written-rows.ts'
 import { blogCatalog, blogModel } from '../graphql/blog-catalog.ts'
@@ -55,4 +55,10 @@ it('a related row that is not there, and whose pair is, concerns the list as it 
   const concerns = await listOf([{ A: 1, B: 7n }], [])
   expect(concerns(7n)).toBe(true)
   expect(concerns(8n)).toBe(false)
+})
+
+it('changes may be of what the viewer may not see where some fields are hidden', () => {
+  expect(mayBeOfHidden(tagsOf())).toBe(false)
+  expect(mayBeOfHidden({ ...tagsOf(), where: { id: 1 } })).toBe(true)
+  expect(mayBeOfHidden(tagsOf(FIELDS.slice(1)))).toBe(true)
 })
