@@ -102,13 +102,13 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: 'a subscription falls behind and forgets what it could not take',
     file: 'src/bus/subscriber.ts',
-    from: '    this.#onBehind(this, positionBefore(held.change))\n    return false',
+    from: '    this.#onBehind(this, positionBefore(positionOf(held.change)))\n    return false',
     to: '    this.#onBehind(this, positionOf(held.change))\n    return false',
   },
   {
     name: 'who waits for its process goes on where it began to wait',
     file: 'src/bus/older-reader.ts',
-    from: 'if (compareAfter(at.after, end) < 0) at.after = end',
+    from: 'if (at.after !== null) at.after = laterOf(at.after, end)',
     to: '',
   },
   {
@@ -372,8 +372,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: 'who asks for all there is does not begin where the log does',
     file: 'src/bus/memory-bus.ts',
-    from: 'cursor?.position ?? known.beginningOf(subscriber.model, isShared))',
-    to: 'cursor?.position ?? known.log.newest)',
+    from: 'begin(subscriber, cursor?.position ?? null)',
+    to: 'begin(subscriber, cursor?.position ?? known.log.newest)',
   },
   {
     name: 'a cursor of another gateway is taken before this one has come to it',
@@ -414,8 +414,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: 'a list is shown with the first change that comes to its gateway',
     file: 'src/sets/kept-set.ts',
-    from: 'const isPast = this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn',
-    to: 'const isPast = this.#fence !== null',
+    from: 'this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn)',
+    to: 'this.#fence !== null)',
   },
   {
     name: 'rows are ready before their gateway has come to what they were read with',
