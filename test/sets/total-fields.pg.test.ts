@@ -21,6 +21,8 @@ describe('totals of each type', () => {
     const query = { _sum: named(isSummed), _min: extremes, _max: extremes }
     const answer = await single.aggregate(query).finally(() => client.$disconnect())
     expect(Object.keys(answer).sort()).toEqual(Object.keys(query).sort())
-    expect(Object.keys(extremes)).toEqual(expect.arrayContaining(['text', 'money', 'timetz', 'mood', 'inet']))
+    expect(Object.keys(extremes)).toEqual(expect.arrayContaining(['text', 'timetz', 'mood', 'inet']))
+    // Prisma Client does not read it from a thousand on.
+    expect(extremes).not.toHaveProperty('money')
   })
 })
