@@ -4,6 +4,8 @@
  */
 import type { Random } from '../chaos/random.ts'
 
+const [PAGE_BYTES, PAGE_HEADER_BYTES] = [8_192n, 24n]
+
 /** A row: column → value; all columns are of type integer or text. */
 export type Row = Readonly<Record<string, number | string | null>>
 
@@ -598,9 +600,13 @@ export class Database {
     }
   }
 
-  /** Records begin at multiples of 8 bytes. */
+  /**
+   * Records begin at multiples of 8 bytes, and none ends where the header of a page does: the position there says that nothing stands on
+   * the page. Source: PostgreSQL, XLogBytePosToEndRecPtr.
+   */
   #grow(words: number): void {
     this.#endLsn += BigInt(words) * 8n
+    if (this.#endLsn % PAGE_BYTES === PAGE_HEADER_BYTES) this.#endLsn += 8n
   }
 
   #takeXid(): number {
