@@ -144,7 +144,8 @@ export class KeptSet<Loaded, Shown, Event> {
       this.#follow(taken)
       weigh(view.bytes)
       // What is asked of the database waits for nothing else.
-      if (this.#readDueInMs <= 0 || turns.isOver) return true
+      if (this.#readDueInMs <= 0) return true
+      if (turns.isOver) return true
     }
     this.#settleAtBookmark()
     if (!this.#changes.hasEnded) await this.#rest()
