@@ -90,8 +90,7 @@ export class OrderedWindow {
       const related = read?.texts[index] ?? null
       const same = (id: string) => {
         const known = before.get(id)
-        // What came without a text may be shown with more than the change that brought it: the snapshot sees more.
-        const isSame = known?.related === null && related === null ? !mayDiffer : known?.related === related
+        const isSame = known?.related === null ? !mayDiffer : known?.related === related
         return isSame ? known : undefined
       }
       this.#put(this.#rows.length, { ...this.#windowRow(each, same), related })

@@ -60,26 +60,3 @@ it('lacks nothing that came while what was read before was still to be shown', a
   const shown = given.flatMap(({ rows }) => rows).filter(({ id }) => id === '2')
   expect(shown.at(-1)?.related).toBe('7')
 })
-
-it('gives a row that came since the last read once more, where the snapshot may see more of its related rows', async () => {
-  const world = new RelatedListWorld()
-  const { given } = world.open()
-  world.commit({ post: 1 })
-  world.stream()
-  await world.turns()
-  world.commit({ post: 2 })
-  world.stream()
-  await world.turns()
-  expect(given.at(-1)?.rows.map(({ id }) => id)).toEqual(['2'])
-  world.beforeSnapshot = () => {
-    world.beforeSnapshot = () => undefined
-    world.commit({ label: 7, of: 2 })
-  }
-  world.commit({ post: 1, isUnknown: true })
-  world.stream()
-  await world.turns()
-  world.stream()
-  await world.turns()
-  const shown = given.flatMap(({ rows }) => rows).filter(({ id }) => id === '2')
-  expect(shown.at(-1)?.related).toBe('7')
-})
