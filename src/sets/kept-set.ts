@@ -4,8 +4,9 @@
  * transactions: what is read counts from where the stream has passed everything that its snapshot sees.
  */
 import type { Delivery } from '../bus/bus.ts'
+import { cannotGoOn } from '../bus/resync-required.ts'
 import { formatCursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
-import { earlierLsn, toLsn } from '../wire/lsn.ts'
+import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { ChangesOfModels, isOfRows, type TakenChange, whenRelatedVisible } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
 import { KeptAudience } from './kept-audience.ts'
@@ -14,13 +15,14 @@ import { KeptSubscription } from './kept-subscription.ts'
 import { ReachedChanges } from './reached-changes.ts'
 import { ReadBudget } from './read-budget.ts'
 import { stepOf } from './set-step.ts'
-import { UnseenChanges } from './unseen-changes.ts'
 import { cursorBehind } from './visible-cursor.ts'
 
 /** How often it is looked whether the stream has passed the fence, where nothing comes. */
 const LOOK_INTERVAL_MS = 10
 /** Where the database is asked, not more often than this. */
 const READ_INTERVAL_MS = 100
+/** Reads in a row of which a standby cannot say what they have. */
+const UNSURE_READS_MAX = 8
 
 /** One of them. It begins with its first subscription, and ends with its last. */
 export class KeptSet<Loaded, Shown, Event> {
@@ -33,16 +35,16 @@ export class KeptSet<Loaded, Shown, Event> {
   #fence: Fence | null = null
   /** Something came that only the database can judge. */
   #mustRead = true
-  readonly #unseen = new UnseenChanges((cursor) => this.#stateAt(cursor))
+  /** Of what is always read again: something came that stands behind the fence. */
+  #isOutdated = false
   #isChanged = false
   #state: KeptState<Shown> | null = null
   /** What there is, where that has not been shown to all yet: as whoever came meanwhile was given it. */
   #latest: KeptState<Shown> | null = null
-  /** What was read as it counts, where it has not been shown to all yet and is read again. */
-  #pending: KeptState<Shown> | null = null
   /** The boundary that the view is at, where it is at one. */
   #boundary: string | null = null
   readonly #reached = new ReachedChanges()
+  #unsureReads = 0
   #shownAtMs = Number.NEGATIVE_INFINITY
   #wake: () => void = () => {}
 
@@ -97,8 +99,8 @@ export class KeptSet<Loaded, Shown, Event> {
     return { shown: this.#parts.view.shown(), cursor, transaction, change: { cursor, transaction } }
   }
 
-  #serve(current: KeptState<Shown> | null = null): void {
-    if (this.#audience.isAwaiting) this.#audience.serve(current ?? this.#current(), this.#state)
+  #serve(): void {
+    if (this.#audience.isAwaiting) this.#audience.serve(this.#current(), this.#state)
   }
 
   #leave(subscription: KeptSubscription<Event>): void {
@@ -133,8 +135,8 @@ export class KeptSet<Loaded, Shown, Event> {
       await turn
       if (this.isEnded) return false
     }
-    if (this.#isChanged) this.#show()
-    if (this.#readDueInMs <= 0) {
+    if (this.#isChanged && this.#boundary !== null) this.#show()
+    if (this.#isToBeRead && this.#readDueInMs <= 0) {
       await this.#read()
       return true
     }
@@ -144,7 +146,7 @@ export class KeptSet<Loaded, Shown, Event> {
       this.#follow(taken)
       weigh(view.bytes)
       // What is asked of the database waits for nothing else.
-      if (this.#readDueInMs <= 0) return true
+      if (this.#isToBeRead && this.#readDueInMs <= 0) return true
       if (turns.isOver) return true
     }
     this.#settleAtBookmark()
@@ -154,9 +156,12 @@ export class KeptSet<Loaded, Shown, Event> {
     return true
   }
 
+  get #isToBeRead(): boolean {
+    return this.#mustRead && this.#fence === null
+  }
+
   /** Whoever waits for the whole does not wait for the patches of others. */
   get #readDueInMs(): number {
-    if (!this.#mustRead || this.#fence !== null) return Infinity
     return this.#audience.isAwaiting ? this.#budget.hurriedDueInMs : this.#budget.dueInMs
   }
 
@@ -166,13 +171,14 @@ export class KeptSet<Loaded, Shown, Event> {
       this.#wake = resolve
       this.#changes.onReadable(resolve)
     })
-    const dueInMs = this.#fence === null ? Math.min(this.#readDueInMs, this.#patchDueInMs) : LOOK_INTERVAL_MS
-    if (dueInMs === Infinity) await woken
+    const dueInMs =
+      this.#fence !== null ? LOOK_INTERVAL_MS : this.#isToBeRead ? this.#readDueInMs : this.#patchDueInMs()
+    if (dueInMs === null) await woken
     else await Promise.race([woken, this.#parts.wait(Math.max(1, dueInMs))])
   }
 
-  get #patchDueInMs(): number {
-    if (!this.#isChanged || (this.#pending ?? this.#boundary) === null) return Infinity
+  #patchDueInMs(): number | null {
+    if (!this.#isChanged || this.#boundary === null) return null
     return this.#shownAtMs + this.#parts.everyMs - this.#parts.monotonicMs()
   }
 
@@ -200,7 +206,7 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#budget.noteLost()
     this.#changes.close()
     this.#fence = null
-    this.#unseen.forget()
+    this.#isOutdated = false
     this.#boundary = null
     this.#reached.leaveOff()
     this.#mustRead = true
@@ -213,18 +219,17 @@ export class KeptSet<Loaded, Shown, Event> {
     if (this.#fence?.isUnsure?.(transaction) === true) this.#dropUnsure()
     if (!isAskedAgain && this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn)
       this.#settle(formatCursor(transaction.origin, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
-    const isRead = this.#fence?.sees(transaction) === true
-    if (this.#fence !== null && !isRead)
-      this.#unseen.begin(earlierLsn(transaction.commitLsn, this.#fence.endLsn), transaction.origin)
     const isTouched = view.touch?.(delivery, relations) === true
     if (isTouched) this.#isChanged = true
     const isOwn = isOfRows(taken)
     // Before it is read nobody knows what would concern it: then all of it has to be in what is read.
     const isConcerned = view.isOutdated?.(delivery, asked) === true
-    const isOutdated = isConcerned || (asked.length > 0 && this.#isBehind)
+    const isOutdated = isConcerned || (asked.length > 0 && this.#isToBeRead)
     if (isOwn || isTouched || isOutdated) this.#reached.note(delivery.change, !isOutdated || isConcerned)
-    if (!isRead && (isOutdated || (isOwn && isAskedAgain))) this.#outdate()
-    else if (!isRead && isOwn && !this.#isBehind) this.#apply(delivery)
+    const isRead = this.#fence?.sees(transaction) === true
+    if (!isRead && (isOutdated || (isOwn && isAskedAgain && !this.#mustRead)))
+      this.#outdate(transaction.commitLsn)
+    else if (!isRead && isOwn && !this.#mustRead) this.#apply(delivery)
     if (this.#fence !== null) return
     this.#boundary = isLast && !this.#mustRead ? delivery.change.cursor : null
     if (this.#isChanged) this.#show()
@@ -233,19 +238,15 @@ export class KeptSet<Loaded, Shown, Event> {
 
   /** Of a transaction it is not known whether it was in what was read. What is read now has it. */
   #dropUnsure(): void {
-    this.#unseen.noteUnsure()
+    this.#unsureReads += 1
+    if (this.#unsureReads >= UNSURE_READS_MAX) throw cannotGoOn('the standby cannot say what it has shown')
     this.#fence = null
     this.#mustRead = true
   }
 
-  /** Something came that only the database can judge, whether or not what was read is still to be shown. */
-  get #isBehind(): boolean {
-    return this.#mustRead || this.#unseen.isOutdated
-  }
-
-  /** What was read before counts all the same. */
-  #outdate(): void {
-    if (this.#fence !== null) this.#unseen.outdate()
+  /** What was read counts all the same, where the transaction stands behind it. */
+  #outdate(commitLsn: Lsn): void {
+    if (this.#fence !== null && commitLsn >= this.#fence.endLsn) this.#isOutdated = true
     else this.#mustRead = true
   }
 
@@ -255,7 +256,7 @@ export class KeptSet<Loaded, Shown, Event> {
     if (step === 'emptied') view.empty()
     const effect = step === 'emptied' ? 'changed' : step === 'unknown' ? step : view.apply(step)
     if (effect === 'changed') this.#isChanged = true
-    if (effect === 'unknown') this.#outdate()
+    if (effect === 'unknown') this.#mustRead = true
   }
 
   /** The stream has passed the fence, though nothing of it was for us. */
@@ -265,31 +266,29 @@ export class KeptSet<Loaded, Shown, Event> {
     const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))
     if (first === null) return
     const { origin } = parseCursor(first)
-    this.#settle(
-      this.#parts.isAskedAgain ? formatCursor(origin, toLsn(fence.endLsn - 1n), INDEX_AFTER_ALL) : first,
-    )
+    const { isAskedAgain } = this.#parts
+    this.#settle(isAskedAgain ? formatCursor(origin, toLsn(fence.endLsn - 1n), INDEX_AFTER_ALL) : first)
+    if (this.#isOutdated) this.#mustRead = true
+    this.#isOutdated = false
   }
 
   #settle(cursor: string): void {
     this.#fence = null
+    this.#unsureReads = 0
+    if (this.#mustRead) return
     this.#budget.noteSettled()
-    const outdated = this.#unseen.settle()
-    this.#pending = outdated
-    this.#mustRead = outdated !== null
-    this.#boundary = this.#mustRead ? null : cursor
+    this.#boundary = cursor
     this.#show()
-    this.#serve(outdated)
+    this.#serve()
   }
 
   /** Shows it as it is at the boundary, if it is time to. */
   #show(): void {
     const { monotonicMs, everyMs, counters } = this.#parts
-    if ((this.#pending ?? this.#boundary) === null) return
+    if (this.#boundary === null) return
     if (this.#state !== null && monotonicMs() - this.#shownAtMs < everyMs) return
-    const before = this.#state
-    const state = this.#pending ?? this.#stateAt(this.#boundary as string)
-    this.#pending = null
-    this.#isChanged = this.#fence !== null
+    const [before, state] = [this.#state, this.#stateAt(this.#boundary)]
+    this.#isChanged = false
     this.#state = state
     this.#latest = null
     if (before === null) return
