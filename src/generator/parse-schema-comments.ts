@@ -16,17 +16,16 @@ export interface CommentedBlock {
 /** Blocks by their names. */
 export type SchemaComments = ReadonlyMap<string, CommentedBlock>
 
-const NAME = String.raw`([\p{L}_][\p{L}\p{M}\p{N}_]*)`
-const BLOCK_OPEN = new RegExp(String.raw`^\s*(\w+)(?:\s+${NAME})?\s*\{`, 'u')
-const MEMBER = new RegExp(String.raw`^\s*${NAME}(?:\s|$)`, 'u')
+const BLOCK_OPEN = /^\s*(\w+)(?:\s+([\p{L}_][\p{L}\p{M}\p{N}_]*))?\s*\{/u
+const MEMBER = /^\s*([\p{L}_][\p{L}\p{M}\p{N}_]*)(?:\s|$)/u
 /** The innermost ones. */
 const ARGUMENTS = /[([][^()[\]]*[)\]]/g
 const WORD = /[\p{L}_][\p{L}\p{M}\p{N}_.:]*/gu
-const CONTINUED = /^\s*@(?!@)/
+const CONTINUED = /^\s*@(?:[^@]|$)/
 const CLOSE = /^\s*\}/
-const LITERAL = /"(?:[^"\\]|\\.)*"/g
-/** What may have what looks like one in it, and comments of several lines. */
-const NO_CODE = /"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g
+/** What begins with one of these is passed over as a whole. */
+const LITERAL_OPEN = /"/g
+const ANY_OPEN = /"|\/[/*]/g
 const MARKER = /@rowcast\b/gi
 const MODELS = new Set(['model', 'view'])
 const ENUMS = new Set(['enum', 'native_enum'])
@@ -106,21 +105,21 @@ function readLine(
   } else readMember(reading, code, comment)
 }
 
-function withoutLongComments(text: string): string {
-  return text.replace(NO_CODE, (found) => (found.startsWith('/*') ? found.replace(/[^\n]/g, '') : found))
+function withoutLiterals(code: string): string {
+  return replaceLiterals(code, () => '')
 }
 
 /** How many lists and arguments are open behind the line. */
 function depthAfter(code: string, before: number): number {
   let depth = before
-  for (const [bracket] of code.replace(LITERAL, '').matchAll(/[()[\]]/g))
+  for (const [bracket] of withoutLiterals(code).matchAll(/[()[\]]/g))
     depth = Math.max(0, depth + ('(['.includes(bracket) ? 1 : -1))
   return depth
 }
 
 /** `model A { id Int @id }` is a line. */
 function isClosed(code: string): boolean {
-  const bare = code.replace(LITERAL, '')
+  const bare = withoutLiterals(code)
   return bare.split('{').length === bare.split('}').length
 }
 
@@ -135,7 +134,7 @@ function readMember(reading: Reading, code: string, trailing: string | null): vo
   const block = reading.open.at(-1)
   // An attribute of the field before: what is above it is about that one, which is read.
   if (CONTINUED.test(code)) reading.comment = []
-  if (/[{}]/.test(code.replace(LITERAL, '').replace(ARGUMENTS, '')))
+  if (/[{}]/.test(withoutLiterals(code).replace(ARGUMENTS, '')))
     reading.unclear.push(`"${code.trim()}" is not a line of a block.`)
   if (name === undefined || block === undefined || block === null) return
   if (trailing !== null) reading.comment.push(trailing)
@@ -149,7 +148,7 @@ function readMember(reading: Reading, code: string, trailing: string | null): vo
 
 /** A field is its name and its type, a value is its name. */
 function wordsOf(code: string): number {
-  let bare = code.replace(LITERAL, '')
+  let bare = withoutLiterals(code)
   for (let before = ''; before !== bare; ) {
     before = bare
     bare = bare.replace(ARGUMENTS, '')
@@ -183,8 +182,54 @@ function countMarkers(text: string): number {
 
 /** A line without its comment; the words of one that documents, null of any other. Texts may have slashes in them. */
 function splitLine(line: string): { readonly code: string; readonly comment: string | null } {
-  const start = line.replace(LITERAL, (literal) => '"'.repeat(literal.length)).indexOf('//')
+  const start = replaceLiterals(line, (literal) => '"'.repeat(literal.length)).indexOf('//')
   if (start < 0) return { code: line, comment: null }
   const comment = line.startsWith('///', start) ? line.slice(start + 3).trim() : null
   return { code: line.slice(0, start), comment }
+}
+
+/** The text with something else for each literal. A quote that is not closed on its line is none, nor is what stands behind it there. */
+function replaceLiterals(text: string, by: (literal: string) => string): string {
+  return replaceFound(text, LITERAL_OPEN, by)
+}
+
+/** The text with nothing but line breaks for comments of several lines. */
+function withoutLongComments(text: string): string {
+  return replaceFound(text, ANY_OPEN, (found) =>
+    found.startsWith('/*') ? found.replace(/[^\n]/g, '') : found,
+  )
+}
+
+function replaceFound(text: string, open: RegExp, by: (found: string) => string): string {
+  let replaced = ''
+  let from = 0
+  for (let next = indexOf(text, open, from); next >= 0; next = indexOf(text, open, from)) {
+    const { end, isClosed } = endOf(text, next)
+    const found = text.slice(next, end)
+    replaced += text.slice(from, next) + (isClosed ? by(found) : found)
+    from = end
+  }
+  return replaced + text.slice(from)
+}
+
+function indexOf(text: string, expression: RegExp, from: number): number {
+  expression.lastIndex = from
+  return expression.exec(text)?.index ?? -1
+}
+
+function endOf(text: string, start: number): { readonly end: number; readonly isClosed: boolean } {
+  if (text[start] === '"') return literalEnd(text, start)
+  const isLong = text[start + 1] === '*'
+  const close = text.indexOf(isLong ? '*/' : '\n', start + 2)
+  if (close < 0) return { end: text.length, isClosed: !isLong }
+  return { end: isLong ? close + 2 : close, isClosed: true }
+}
+
+function literalEnd(text: string, start: number): { readonly end: number; readonly isClosed: boolean } {
+  let at = start + 1
+  for (; at < text.length && text[at] !== '\n'; at += 1) {
+    if (text[at] === '"') return { end: at + 1, isClosed: true }
+    if (text[at] === '\\' && text[at + 1] !== '\n') at += 1
+  }
+  return { end: Math.min(at, text.length), isClosed: false }
 }
