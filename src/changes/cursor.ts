@@ -91,6 +91,12 @@ export function parseCursor(text: string): Cursor {
   }
 }
 
+/** The cursor of the end of all that committed before `lsn`. */
+export function endCursorBefore(origin: StreamOrigin, lsn: Lsn): string {
+  const { commitLsn, index } = endBefore(lsn)
+  return formatCursor(origin, commitLsn, index)
+}
+
 /** Negative when `a` stands before `b`, positive when after, 0 when they are the same. */
 export function comparePositions(a: ChangePosition, b: ChangePosition): number {
   if (a.commitLsn !== b.commitLsn) return a.commitLsn < b.commitLsn ? -1 : 1

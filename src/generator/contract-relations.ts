@@ -3,8 +3,7 @@
  * nothing of which two ends are one relation: those that go by the same fields are.
  */
 import type { JoinTableSpec, RelationSpec } from '../catalog/model-catalog.ts'
-import type { ContractModel, ContractModels } from './contract-models.ts'
-import { schemaOf } from './contract-models.ts'
+import { type ContractModel, type ContractModels, schemaOf } from './contract-models.ts'
 import { type ContractPart, unsupportedContract } from './contract-part.ts'
 
 /** A relation without what comments say of it. */
@@ -133,16 +132,8 @@ function endOf(own: ContractModel, name: string, relation: ContractPart, to: Con
     throw unsupportedContract(
       `\`${relation.path}.cardinality\` is "${cardinality}", which this rowcast does not know.`,
     )
-  return {
-    model: own.name,
-    name,
-    to: to.name,
-    relation,
-    isList: cardinality === '1:N',
-    isHolder,
-    local,
-    target,
-  }
+  const isList = cardinality === '1:N'
+  return { model: own.name, name, to: to.name, ...{ relation, isList, isHolder, local, target } }
 }
 
 function hasForeignKey(own: ContractModel, local: readonly string[], to: ContractModel): boolean {
@@ -185,18 +176,9 @@ function pairEnds(found: Found, ends: readonly End[]): void {
 }
 
 function bare(end: End, relationName: string): BareRelation {
-  const isRequired = end.isList || !end.relation.flagOf('nullable')
-  return {
-    ...{
-      name: end.name,
-      model: end.to,
-      relationName,
-      isList: end.isList,
-      isRequired,
-      fields: [],
-      references: [],
-    },
-  }
+  const { name, to: model, isList, relation } = end
+  const isRequired = isList || !relation.flagOf('nullable')
+  return { ...{ name, model, relationName, isList, isRequired }, fields: [], references: [] }
 }
 
 /** Prisma's name of a relation that says none; with its fields where there is another between the two. */

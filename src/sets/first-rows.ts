@@ -12,14 +12,12 @@ import { cannotGoOn } from '../bus/resync-required.ts'
 import type { AnyRow } from '../changes/change.ts'
 import {
   type Cursor,
-  formatCursor,
-  INDEX_AFTER_ALL,
+  endCursorBefore,
   isSameOrigin,
   parseCursor,
   partialCursorOf,
 } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
-import { toLsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
 import { beforeReady } from './before-ready.ts'
 import type { FencedRows } from './fence.ts'
@@ -247,7 +245,7 @@ export class FirstRows extends SerialIteration<FirstRowsEvent> implements PageHo
         const { origin, commitLsn } = delivery.change.transaction
         checkServer(this.#begun, origin)
         if (commitLsn < endLsn) return readsOf(delivery, this.#ranges).map((read) => this.#readEvent(read))
-        const before = formatCursor(origin, toLsn(commitLsn - 1n), INDEX_AFTER_ALL)
+        const before = endCursorBefore(origin, commitLsn)
         return [this.#ready(before), { kind: 'change', delivery }]
       }
       if (pull.isEnded) return this.#nextChange()

@@ -5,7 +5,7 @@
  */
 import type { Delivery } from '../bus/bus.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
-import { formatCursor, INDEX_AFTER_ALL, parseCursor } from '../changes/cursor.ts'
+import { endCursorBefore, parseCursor } from '../changes/cursor.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { ChangesOfModels, isOfRows, type TakenChange, whenRelatedVisible } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
@@ -218,7 +218,7 @@ export class KeptSet<Loaded, Shown, Event> {
     const { transaction } = delivery.change
     if (this.#fence?.isUnsure?.(transaction) === true) this.#dropUnsure()
     if (!isAskedAgain && this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn)
-      this.#settle(formatCursor(transaction.origin, toLsn(transaction.commitLsn - 1n), INDEX_AFTER_ALL))
+      this.#settle(endCursorBefore(transaction.origin, transaction.commitLsn))
     const isTouched = view.touch?.(delivery, relations) === true
     if (isTouched) this.#isChanged = true
     const isOwn = isOfRows(taken)
@@ -267,7 +267,7 @@ export class KeptSet<Loaded, Shown, Event> {
     if (first === null) return
     const { origin } = parseCursor(first)
     const { isAskedAgain } = this.#parts
-    this.#settle(isAskedAgain ? formatCursor(origin, toLsn(fence.endLsn - 1n), INDEX_AFTER_ALL) : first)
+    this.#settle(isAskedAgain ? endCursorBefore(origin, fence.endLsn) : first)
     if (this.#isOutdated) this.#mustRead = true
     this.#isOutdated = false
   }

@@ -4,9 +4,8 @@
  * it was given last. What is given is judged once more: rights may have gone since.
  */
 import type { AnyRow } from '../changes/change.ts'
-import { formatCursor, INDEX_AFTER_ALL } from '../changes/cursor.ts'
+import { endCursorBefore } from '../changes/cursor.ts'
 import { keyBefore } from '../changes/key-before.ts'
-import { toLsn } from '../wire/lsn.ts'
 import type { Via } from './included-relation.ts'
 import { heardTogether, NOTHING_HEARD } from './related-changes.ts'
 import { cursorOf, type MovedEvent, type TransactionEvent } from './related-event.ts'
@@ -245,7 +244,7 @@ function seenNow(
   if (replaces === null || !asksForRows) return [shown]
   // Whoever goes on behind the first of them gets the other one still.
   const { origin, commitLsn } = change.transaction
-  const cursor = formatCursor(origin, toLsn(commitLsn - 1n), INDEX_AFTER_ALL)
+  const cursor = endCursorBefore(origin, commitLsn)
   return [{ ...removalOf(event, replaces, 'ACCESS'), cursor, isLast: false }, shown]
 }
 

@@ -48,7 +48,8 @@ export function readRelation(
   { catalog, model, relation }: { catalog: ModelCatalog; model: ModelSpec; relation: RelationSpec },
   { seen, fields, isOptional, rows }: SeenRows,
 ): ReadRelation | null {
-  const steps = relationSteps(catalog, model, relation).flatMap((step, index, all): ReadStep[] => {
+  const all = relationSteps(catalog, model, relation)
+  const steps = all.flatMap((step, index): ReadStep[] => {
     const domains = domainsOf(catalog, step.model, step.to)
     const fromDomains = domainsOf(catalog, all[index - 1]?.model ?? model, step.from)
     const isSame = domains?.every((each, at) => each.name === fromDomains?.[at]?.name) === true
@@ -58,7 +59,7 @@ export function readRelation(
     return domains !== null && isSame && isAsked && isReadable ? [{ ...step, domains }] : []
   })
   const [first, last] = [steps[0], steps.at(-1)]
-  if (steps.length < relationSteps(catalog, model, relation).length) return null
+  if (steps.length < all.length) return null
   if (first === undefined || last === undefined || last.model.primaryKey.length === 0) return null
   const { name } = relation
   const related = ({ model, to, domains }: ReadStep) => ({ model, fields: to, domains })

@@ -2,6 +2,7 @@
  * Stage 7, graphql. Rows that were read once for several who asked for them, and belong to each: a resolver of the application that masks or
  * adds in place must not do so for the others. Each gets a copy when its turn comes, and the last one the rows themselves.
  */
+import { isTree, leafCopy } from '../policy/own-copy.ts'
 import type { HandOutPace } from './hand-outs.ts'
 
 /** Values that are copied in one go. */
@@ -92,16 +93,6 @@ class RowCopy {
 }
 
 function shallowCopy(value: unknown): unknown {
-  if (value instanceof Date) return new Date(value)
-  if (value instanceof Uint8Array) return new Uint8Array(value)
-  if (Array.isArray(value)) return Array.from(value)
-  return isTree(value) ? Object.fromEntries(Object.entries(value)) : value
-}
-
-/** Whether there are values in it to be copied. */
-function isTree(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false
-  if (Array.isArray(value)) return true
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
+  if (!isTree(value)) return leafCopy(value)
+  return Array.isArray(value) ? Array.from(value) : Object.fromEntries(Object.entries(value))
 }

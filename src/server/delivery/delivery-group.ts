@@ -139,13 +139,16 @@ class Executor {
 /** What is read for its images counts together. */
 function executeResult(value: unknown, args: ExecutionArgs): ExecutionResult | Promise<ExecutionResult> {
   const end = beginResult(args.contextValue, value)
-  let result: ExecutionResult | Promise<ExecutionResult> | undefined
+  let result: ExecutionResult | Promise<ExecutionResult>
   try {
     result = execute({ ...args, rootValue: value })
-    return isPromise(result) ? result.finally(end) : result
-  } finally {
-    if (result === undefined || !isPromise(result)) end()
+  } catch (error) {
+    end()
+    throw error
   }
+  if (isPromise(result)) return result.finally(end)
+  end()
+  return result
 }
 
 function isPromise(result: ExecutionResult | Promise<ExecutionResult>): result is Promise<ExecutionResult> {
