@@ -4,15 +4,17 @@
  * transactions: what is read counts from where the stream has passed everything that its snapshot sees.
  */
 import type { Delivery } from '../bus/bus.ts'
-import { cannotGoOn } from '../bus/resync-required.ts'
+import type { TransactionInfo } from '../changes/change.ts'
 import { endCursorBefore, parseCursor } from '../changes/cursor.ts'
-import { type Lsn, toLsn } from '../wire/lsn.ts'
+import { earlierLsn, toLsn } from '../wire/lsn.ts'
 import { ChangesOfModels, isOfRows, type TakenChange, whenRelatedVisible } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
 import { KeptAudience } from './kept-audience.ts'
 import type { KeptSetParts, KeptState } from './kept-parts.ts'
+import { KeptShowing } from './kept-showing.ts'
 import { KeptSubscription } from './kept-subscription.ts'
 import { ReachedChanges } from './reached-changes.ts'
+import { ReadBoundary } from './read-boundary.ts'
 import { ReadBudget } from './read-budget.ts'
 import { stepOf } from './set-step.ts'
 import { cursorBehind } from './visible-cursor.ts'
@@ -21,8 +23,6 @@ import { cursorBehind } from './visible-cursor.ts'
 const LOOK_INTERVAL_MS = 10
 /** Where the database is asked, not more often than this. */
 const READ_INTERVAL_MS = 100
-/** Reads in a row of which a standby cannot say what they have. */
-const UNSURE_READS_MAX = 8
 
 /** One of them. It begins with its first subscription, and ends with its last. */
 export class KeptSet<Loaded, Shown, Event> {
@@ -33,24 +33,20 @@ export class KeptSet<Loaded, Shown, Event> {
   readonly #changes: ChangesOfModels
   /** What was read, as long as the stream is behind it. */
   #fence: Fence | null = null
-  /** Something came that only the database can judge. */
+  readonly #fenced = new ReadBoundary<KeptState<Shown>>((cursor) => this.#stateAt(cursor))
+  /** Something came that only the database can judge, and nothing is being read. */
   #mustRead = true
-  /** Of what is always read again: something came that stands behind the fence. */
-  #isOutdated = false
   #isChanged = false
-  #state: KeptState<Shown> | null = null
-  /** What there is, where that has not been shown to all yet: as whoever came meanwhile was given it. */
-  #latest: KeptState<Shown> | null = null
+  readonly #showing: KeptShowing<Shown>
   /** The boundary that the view is at, where it is at one. */
   #boundary: string | null = null
   readonly #reached = new ReachedChanges()
-  #unsureReads = 0
-  #shownAtMs = Number.NEGATIVE_INFINITY
   #wake: () => void = () => {}
 
   constructor(parts: KeptSetParts<Loaded, Shown, Event>) {
     this.#parts = parts
     this.#audience = new KeptAudience(parts)
+    this.#showing = new KeptShowing(parts, (cursor) => this.#stateAt(cursor))
     this.#changes = new ChangesOfModels(parts.subscribe)
     this.#budget = new ReadBudget(parts.monotonicMs, {
       intervalMs: Math.max(parts.everyMs, READ_INTERVAL_MS),
@@ -80,7 +76,7 @@ export class KeptSet<Loaded, Shown, Event> {
 
   /** Whoever comes later may not see what others are still to lose: where that is not known, he waits for it. */
   #wholeFor(subscription: KeptSubscription<Event>): Event | null {
-    const whole = this.#audience.wholeFor(subscription, this.#current(), this.#state)
+    const whole = this.#audience.wholeFor(subscription, this.#current(), this.#showing.state)
     if (whole === null) this.#wake()
     return whole
   }
@@ -88,9 +84,7 @@ export class KeptSet<Loaded, Shown, Event> {
   /** It as it is behind all that came; null where only the database knows, or a transaction is at hand. */
   #current(): KeptState<Shown> | null {
     if (this.#boundary === null || this.#mustRead) return null
-    if (!this.#isChanged) return this.#state
-    if (this.#latest?.cursor !== this.#boundary) this.#latest = this.#stateAt(this.#boundary)
-    return this.#latest
+    return this.#isChanged ? this.#showing.latestAt(this.#boundary) : this.#showing.state
   }
 
   #stateAt(cursor: string): KeptState<Shown> {
@@ -99,8 +93,8 @@ export class KeptSet<Loaded, Shown, Event> {
     return { shown: this.#parts.view.shown(), cursor, transaction, change: { cursor, transaction } }
   }
 
-  #serve(): void {
-    if (this.#audience.isAwaiting) this.#audience.serve(this.#current(), this.#state)
+  #serve(current = this.#current()): void {
+    if (this.#audience.isAwaiting) this.#audience.serve(current, this.#showing.state)
   }
 
   #leave(subscription: KeptSubscription<Event>): void {
@@ -135,8 +129,8 @@ export class KeptSet<Loaded, Shown, Event> {
       await turn
       if (this.isEnded) return false
     }
-    if (this.#isChanged && this.#boundary !== null) this.#show()
-    if (this.#isToBeRead && this.#readDueInMs <= 0) {
+    if (this.#isChanged) this.#show()
+    if (this.#readDueInMs <= 0) {
       await this.#read()
       return true
     }
@@ -146,8 +140,7 @@ export class KeptSet<Loaded, Shown, Event> {
       this.#follow(taken)
       weigh(view.bytes)
       // What is asked of the database waits for nothing else.
-      if (this.#isToBeRead && this.#readDueInMs <= 0) return true
-      if (turns.isOver) return true
+      if (this.#readDueInMs <= 0 || turns.isOver) return true
     }
     this.#settleAtBookmark()
     if (!this.#changes.hasEnded) await this.#rest()
@@ -156,12 +149,9 @@ export class KeptSet<Loaded, Shown, Event> {
     return true
   }
 
-  get #isToBeRead(): boolean {
-    return this.#mustRead && this.#fence === null
-  }
-
   /** Whoever waits for the whole does not wait for the patches of others. */
   get #readDueInMs(): number {
+    if (!this.#mustRead) return Number.POSITIVE_INFINITY
     return this.#audience.isAwaiting ? this.#budget.hurriedDueInMs : this.#budget.dueInMs
   }
 
@@ -171,15 +161,13 @@ export class KeptSet<Loaded, Shown, Event> {
       this.#wake = resolve
       this.#changes.onReadable(resolve)
     })
-    const dueInMs =
-      this.#fence !== null ? LOOK_INTERVAL_MS : this.#isToBeRead ? this.#readDueInMs : this.#patchDueInMs()
-    if (dueInMs === null) await woken
+    const dueInMs = this.#fence === null ? Math.min(this.#readDueInMs, this.#patchDueInMs) : LOOK_INTERVAL_MS
+    if (dueInMs === Number.POSITIVE_INFINITY) await woken
     else await Promise.race([woken, this.#parts.wait(Math.max(1, dueInMs))])
   }
 
-  #patchDueInMs(): number | null {
-    if (!this.#isChanged || this.#boundary === null) return null
-    return this.#shownAtMs + this.#parts.everyMs - this.#parts.monotonicMs()
+  get #patchDueInMs(): number {
+    return this.#isChanged ? this.#showing.dueInMs(this.#boundary) : Number.POSITIVE_INFINITY
   }
 
   async #read(): Promise<void> {
@@ -206,7 +194,7 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#budget.noteLost()
     this.#changes.close()
     this.#fence = null
-    this.#isOutdated = false
+    this.#fenced.forget()
     this.#boundary = null
     this.#reached.leaveOff()
     this.#mustRead = true
@@ -219,35 +207,49 @@ export class KeptSet<Loaded, Shown, Event> {
     if (this.#fence?.isUnsure?.(transaction) === true) this.#dropUnsure()
     if (!isAskedAgain && this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn)
       this.#settle(endCursorBefore(transaction.origin, transaction.commitLsn))
+    const isOwn = isOfRows(taken)
+    const isConcerned = view.isOutdated?.(delivery, asked) === true
+    const isRead = this.#isRead(transaction, isOwn || isConcerned)
     const isTouched = view.touch?.(delivery, relations) === true
     if (isTouched) this.#isChanged = true
-    const isOwn = isOfRows(taken)
-    // Before it is read nobody knows what would concern it: then all of it has to be in what is read.
-    const isConcerned = view.isOutdated?.(delivery, asked) === true
-    const isOutdated = isConcerned || (asked.length > 0 && this.#isToBeRead)
+    // Where the database is asked nobody knows what would concern it: then all of it has to be in what is read.
+    const isOutdated = isConcerned || (asked.length > 0 && this.#isBehind)
     if (isOwn || isTouched || isOutdated) this.#reached.note(delivery.change, !isOutdated || isConcerned)
-    const isRead = this.#fence?.sees(transaction) === true
-    if (!isRead && (isOutdated || (isOwn && isAskedAgain && !this.#mustRead)))
-      this.#outdate(transaction.commitLsn)
-    else if (!isRead && isOwn && !this.#mustRead) this.#apply(delivery)
+    if (!isRead && (isOutdated || (isOwn && isAskedAgain))) this.#outdate()
+    else if (!isRead && isOwn && !this.#isBehind) this.#apply(delivery)
     if (this.#fence !== null) return
     this.#boundary = isLast && !this.#mustRead ? delivery.change.cursor : null
     if (this.#isChanged) this.#show()
     this.#serve()
   }
 
+  /** Whether it is in what is being read. @param isRelevant whether it may concern it */
+  #isRead(transaction: TransactionInfo, isRelevant: boolean): boolean {
+    const fence = this.#fence
+    if (fence === null) return false
+    const { commitLsn, origin } = transaction
+    const isRead = fence.sees(transaction)
+    if (!isRead) this.#fenced.begin(earlierLsn(commitLsn, fence.endLsn), origin)
+    else if (isRelevant) this.#fenced.noteSeen(commitLsn)
+    return isRead
+  }
+
   /** Of a transaction it is not known whether it was in what was read. What is read now has it. */
   #dropUnsure(): void {
-    this.#unsureReads += 1
-    if (this.#unsureReads >= UNSURE_READS_MAX) throw cannotGoOn('the standby cannot say what it has shown')
+    this.#fenced.noteUnsure()
     this.#fence = null
     this.#mustRead = true
   }
 
-  /** What was read counts all the same, where the transaction stands behind it. */
-  #outdate(commitLsn: Lsn): void {
-    if (this.#fence !== null && commitLsn >= this.#fence.endLsn) this.#isOutdated = true
-    else this.#mustRead = true
+  /** Something came that only the database can judge. */
+  get #isBehind(): boolean {
+    return this.#mustRead || this.#fenced.isBehind
+  }
+
+  /** What was read before may count all the same. */
+  #outdate(): void {
+    if (this.#fence === null) this.#mustRead = true
+    else this.#fenced.lack()
   }
 
   #apply(delivery: Delivery): void {
@@ -256,7 +258,7 @@ export class KeptSet<Loaded, Shown, Event> {
     if (step === 'emptied') view.empty()
     const effect = step === 'emptied' ? 'changed' : step === 'unknown' ? step : view.apply(step)
     if (effect === 'changed') this.#isChanged = true
-    if (effect === 'unknown') this.#mustRead = true
+    if (effect === 'unknown') this.#outdate()
   }
 
   /** The stream has passed the fence, though nothing of it was for us. */
@@ -268,32 +270,30 @@ export class KeptSet<Loaded, Shown, Event> {
     const { origin } = parseCursor(first)
     const { isAskedAgain } = this.#parts
     this.#settle(isAskedAgain ? endCursorBefore(origin, fence.endLsn) : first)
-    if (this.#isOutdated) this.#mustRead = true
-    this.#isOutdated = false
   }
 
   #settle(cursor: string): void {
     this.#fence = null
-    this.#unsureReads = 0
-    if (this.#mustRead) return
-    this.#budget.noteSettled()
-    this.#boundary = cursor
+    const { isRight, before } = this.#fenced.settle()
+    this.#mustRead = !isRight || before !== null
+    this.#budget.noteSettled(isRight)
+    if (!isRight) return
+    this.#boundary = before === null ? cursor : null
+    this.#showing.hold(before)
     this.#show()
-    this.#serve()
+    this.#serve(before ?? undefined)
   }
 
   /** Shows it as it is at the boundary, if it is time to. */
   #show(): void {
-    const { monotonicMs, everyMs, counters } = this.#parts
-    if (this.#boundary === null) return
-    if (this.#state !== null && monotonicMs() - this.#shownAtMs < everyMs) return
-    const [before, state] = [this.#state, this.#stateAt(this.#boundary)]
-    this.#isChanged = false
-    this.#state = state
-    this.#latest = null
-    if (before === null) return
-    if (!this.#audience.patch(before, state)) return
-    this.#shownAtMs = monotonicMs()
-    counters.patches += 1
+    const before = this.#showing.state
+    const state = this.#showing.next(this.#boundary)
+    if (state === null) return
+    // What is shown may have been held, and something be read by now.
+    this.#isChanged = this.#fence !== null
+    this.#showing.note(state)
+    if (before === null || !this.#audience.patch(before, state)) return
+    this.#showing.notePatch()
+    this.#parts.counters.patches += 1
   }
 }

@@ -56,9 +56,10 @@ export class ReadBudget {
     )
   }
 
-  /** What was read came to where the stream is. */
-  noteSettled(): void {
-    this.#losses = 0
+  /** What was read came to where the stream is. @param isShown whether it is shown: else all wait for the next */
+  noteSettled(isShown: boolean): void {
+    if (isShown) this.#losses = 0
+    else this.#dueAtMs = Math.min(this.#dueAtMs, this.#hurriedDueAtMs)
   }
 
   /** Changes left the log before what had been read came to where the stream is. @throws LIST_TOO_COSTLY */

@@ -161,7 +161,7 @@ it('a log that is shorter than each read takes ends it, and is not read for ever
   const loseSome = () => {
     for (let n = 0; n < 100; n += 1) {
       budget.noteLost()
-      budget.noteSettled()
+      budget.noteSettled(true)
     }
   }
   expect(loseSome).not.toThrow()

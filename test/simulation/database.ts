@@ -134,8 +134,8 @@ export interface Sight {
   /** By model: how many entries the ledger had. */
   readonly lengths: ReadonlyMap<string, number>
   readonly running: ReadonlySet<number>
-  /** By model. */
-  readonly fileNodes: ReadonlyMap<string, number>
+  /** By model; null: another one than it has now. */
+  readonly fileNodes: ReadonlyMap<string, number | null>
 }
 
 /** A change that was committed. */
@@ -431,7 +431,10 @@ export class Database {
   /** A snapshot. */
   see(): Sight {
     const running = new Set(this.locking.map(({ xid }) => xid))
-    const fileNodes = new Map([...this.tables].map(([model, { fileNode }]) => [model, fileNode]))
+    // Of a table that is being emptied, the catalog says to the snapshot which file it had before that.
+    const fileNodes = new Map(
+      [...this.tables].map(([model, { fileNode }]) => [model, this.isRewriting(model) ? null : fileNode]),
+    )
     const lengths = new Map([...this.#byModel].map(([model, { length }]) => [model, length]))
     return { text: this.snapshot, lengths, running, fileNodes }
   }

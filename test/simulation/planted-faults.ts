@@ -228,8 +228,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: 'a list applies again what it was read with',
     file: 'src/sets/kept-set.ts',
-    from: 'const isRead = this.#fence?.sees(transaction) === true',
-    to: 'const isRead = this.#fence?.sees(transaction) === undefined',
+    from: 'const isRead = fence.sees(transaction)',
+    to: 'const isRead = false',
   },
   {
     name: 'a transaction is given before all of its models have come',

@@ -1,0 +1,93 @@
+/** A list whose related rows are read with it: what it shows, where commits cannot be seen yet as it is read. */
+import { expect, it } from 'vitest'
+import { parseCursor } from '../../src/changes/cursor.ts'
+import { type GivenList, RelatedListWorld } from '../support/related-list-world.ts'
+
+/** Each is what there was at its cursor. */
+function expectRight(world: RelatedListWorld, given: readonly GivenList[]): void {
+  for (const { rows, cursor } of given) {
+    const commit = Number(parseCursor(cursor).position.commitLsn)
+    for (const { key, row, related } of rows) {
+      const post = Number(key['id'])
+      expect(row['version']).toBe(world.versionOf(post, commit))
+      if (related !== null) expect(related).toBe(world.labelsOf(post, commit))
+    }
+  }
+}
+
+it('goes on where each snapshot lacks a commit that stands before its end, and shows it as it was before that', async () => {
+  const world = new RelatedListWorld()
+  const { given } = world.open()
+  world.commit({ post: 1 })
+  world.stream()
+  await world.turns()
+  let number = 0
+  let late: ReturnType<typeof world.open> | null = null as ReturnType<typeof world.open> | null
+  const unseen = () => {
+    number += 1
+    if (number > 20) return
+    if (number === 5) late = world.open()
+    world.commit({ post: 1 }, { label: number, of: 1 })
+    world.stream()
+  }
+  world.afterSnapshot = unseen
+  world.commit({ post: 1 }, { label: 0, of: 1 })
+  world.stream()
+  await world.turns(200)
+  expect(given.length).toBeGreaterThan(15)
+  expect(late?.given[0]?.isWhole).toBe(true)
+  expect(late?.given.length).toBeGreaterThan(5)
+  expectRight(world, given)
+  const xids = given.flatMap(({ transaction }) => transaction?.xid ?? [])
+  expect(new Set(xids).size).toBe(xids.length)
+  expect(given.at(-1)?.rows[0]?.related).toBe(world.labelsOf(1))
+})
+
+it('lacks nothing that came while what was read before was still to be shown', async () => {
+  const world = new RelatedListWorld()
+  const { given } = world.open()
+  world.commit({ post: 1 })
+  world.stream()
+  await world.turns()
+  world.afterSnapshot = () => {
+    world.afterSnapshot = () => undefined
+    const unknown = world.commit({ post: 2, isUnknown: true })
+    world.commit({ label: 7, of: 2 })
+    world.visible = unknown
+    world.stream()
+  }
+  // It is asked until all of it can be seen.
+  let asked = 0
+  world.onAsked = () => {
+    asked += 1
+    if (world.visible !== null && asked > 10) world.visible = null
+  }
+  world.commit({ label: 1, of: 1 })
+  world.stream()
+  await world.turns(300)
+  const shown = given.flatMap(({ rows }) => rows).filter(({ id }) => id === '2')
+  expect(shown.at(-1)?.related).toBe('7')
+})
+
+it('is read again where its snapshot has something from behind a commit that it lacks, and shows nothing of that', async () => {
+  const world = new RelatedListWorld()
+  const { given } = world.open()
+  world.commit({ post: 1 })
+  world.stream()
+  await world.turns()
+  let reads = 0
+  world.beforeSnapshot = () => {
+    reads += 1
+    world.unseen.clear()
+    if (reads > 3) return
+    world.unseen.add(world.commit({ label: 2 * reads, of: 1 }))
+    world.commit({ label: 2 * reads + 1, of: 1 })
+    world.stream()
+  }
+  world.commit({ label: 1, of: 1 })
+  world.stream()
+  await world.turns(200)
+  expect(reads).toBeGreaterThan(3)
+  expectRight(world, given)
+  expect(given.at(-1)?.rows[0]?.related).toBe(world.labelsOf(1))
+})
