@@ -36,7 +36,7 @@ export interface WindowRow extends KeyedRow {
   readonly bytes: number
   /** Another one where related rows may be others than before, whatever the row itself is. */
   readonly revision: number
-  /** What it shows of related rows that were read with it; null where it came without, or that is not known. */
+  /** What it shows of related rows that were read with it; null where it was shown without since, or that is not known. */
   readonly related: string | null
 }
 
@@ -53,6 +53,8 @@ export class OrderedWindow {
   #hasUnread = false
   /** Something may have changed of what was read. */
   #mayDiffer = false
+  /** Rows that were shown with what there was of related rows then: the snapshot of what was read since may see more. */
+  #unsure: readonly string[] = []
   #bytes = 0
   #isComplete = false
 
@@ -86,6 +88,7 @@ export class OrderedWindow {
     const before = new Map(isFollowed ? this.#byId : [])
     const mayDiffer = this.#mayDiffer
     this.#clear()
+    const unsure: string[] = []
     for (const [index, each] of rows.entries()) {
       const related = read?.texts[index] ?? null
       const same = (id: string) => {
@@ -93,8 +96,11 @@ export class OrderedWindow {
         const isSame = known?.related === null ? !mayDiffer : known?.related === related
         return isSame ? known : undefined
       }
-      this.#put(this.#rows.length, { ...this.#windowRow(each, same), related })
+      const row = this.#windowRow(each, same)
+      this.#put(this.#rows.length, { ...row, related })
+      if (read !== null && before.get(row.id)?.related === null) unsure.push(row.id)
     }
+    this.#unsure = unsure
     this.#shown = read?.keys ?? new Map()
     this.#hasUnread = false
     this.#mayDiffer = false
@@ -109,9 +115,12 @@ export class OrderedWindow {
     return shown === undefined || [...keys].some((key) => shown.has(key))
   }
 
-  /** What was read of related rows may be others by now: of rows that came since, only that is known. */
+  /** What was read of related rows may be others by now, or than was shown before: of rows that were shown since, only that is known. */
   noteRelatedMayDiffer(): void {
     this.#mayDiffer = true
+    const ids = this.#unsure
+    this.#unsure = []
+    for (const id of ids) this.#revise(id)
   }
 
   empty(): void {
@@ -149,13 +158,17 @@ export class OrderedWindow {
   /** These rows have other related rows now. @returns whether there are any */
   touch(relation: IncludedRelation, keys: ReadonlySet<ValueKey> | null): boolean {
     const ids = this.#idsOf(relation, keys)
-    for (const id of ids) {
-      const row = this.#byId.get(id) as WindowRow
-      const touched = { ...row, revision: this.#nextRevision() }
-      this.#rows[this.#rows.indexOf(row)] = touched
-      this.#byId.set(id, touched)
-    }
+    for (const id of ids) this.#revise(id, { related: null })
     return ids.length > 0
+  }
+
+  /** It is shown again. */
+  #revise(id: string, more: Partial<WindowRow> = {}): void {
+    const row = this.#byId.get(id)
+    if (row === undefined) return
+    const revised = { ...row, ...more, revision: this.#nextRevision() }
+    this.#rows[this.#rows.indexOf(row)] = revised
+    this.#byId.set(id, revised)
   }
 
   /** @param before the row with this id, as it was kept until now: of one that was not, nobody knows what became of its related rows */
@@ -163,9 +176,9 @@ export class OrderedWindow {
     const { idOf, bytesOf, readsRelated = false } = this.#options
     const id = idOf(key)
     const known = before(id)
-    const related = known?.related ?? null
-    if (related === null && readsRelated) this.#hasUnread = true
-    return { key, row, id, bytes: bytesOf(row), revision: known?.revision ?? this.#nextRevision(), related }
+    if (known === undefined && readsRelated) this.#hasUnread = true
+    const revision = known?.revision ?? this.#nextRevision()
+    return { key, row, id, bytes: bytesOf(row), revision, related: null }
   }
 
   #nextRevision(): number {

@@ -91,3 +91,48 @@ it('is read again where its snapshot has something from behind a commit that it 
   expectRight(world, given)
   expect(given.at(-1)?.rows[0]?.related).toBe(world.labelsOf(1))
 })
+
+it('shows a row that came since the last read once more where the snapshot may see more of its related rows, and none for nothing', async () => {
+  const world = new RelatedListWorld()
+  const { given } = world.open()
+  world.commit({ post: 1 })
+  world.stream()
+  await world.turns()
+  for (const post of [2, 3]) {
+    world.commit({ post })
+    world.stream()
+    await world.turns()
+    expect(given.at(-1)?.rows.map(({ id }) => id)).toEqual([String(post)])
+    const isHeard = post === 3
+    world.beforeSnapshot = () => {
+      world.beforeSnapshot = () => undefined
+      if (isHeard) world.commit({ label: 7, of: post })
+    }
+    const before = given.length
+    world.commit({ post: 1, isUnknown: true })
+    world.stream()
+    await world.turns()
+    world.stream()
+    await world.turns()
+    const shown = given.slice(before).flatMap(({ rows }) => rows.map(({ id }) => id))
+    expect(shown.includes(String(post))).toBe(isHeard)
+  }
+})
+
+it('shows a row once more that was shown with a label that came and went between two reads', async () => {
+  const world = new RelatedListWorld()
+  const { given } = world.open()
+  world.commit({ post: 1 })
+  world.stream()
+  await world.turns()
+  // Whoever is shown this reads the label as well, which the stream brings later.
+  const own = world.commit({ post: 1 })
+  world.commit({ label: 7, of: 1 })
+  world.commit({ label: 7, of: 1, isGone: true })
+  world.stream(own)
+  await world.turns()
+  const before = given.length
+  world.stream()
+  await world.turns()
+  expect(given.slice(before).flatMap(({ rows }) => rows.map(({ id }) => id))).toEqual(['1'])
+})
