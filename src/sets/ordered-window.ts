@@ -108,6 +108,11 @@ export class OrderedWindow {
     this.#trim()
   }
 
+  /** Whether what rows show by a relation was read: of one that need not follow its changes, there may have been too much. */
+  isFollowed(relation: string): boolean {
+    return this.#shown.has(relation)
+  }
+
   /** Whether related rows with one of the keys are shown, or may be; null for all rows. */
   mayShow(relation: string, keys: ReadonlySet<ValueKey> | null): boolean {
     if (keys === null || this.#hasUnread) return true

@@ -91,6 +91,8 @@ export function mayBeOfHidden({ where, fields, last }: ReadRelation): boolean {
 
 /** Rows that are kept. */
 interface ShowingRows {
+  /** Whether what they show by a relation was read. */
+  isFollowed(relation: string): boolean
   /** Whether rows have related ones by one of the keys; null for all rows. */
   hasRelated(relation: IncludedRelation, keys: ReadonlySet<ValueKey> | null): boolean
   /** Whether related rows with one of the keys are shown, or may be. */
@@ -101,6 +103,8 @@ interface ShowingRows {
 export function mayConcern(rows: ShowingRows, delivery: Delivery, relation: ReadRelation): boolean {
   const { deciding, first, last, name } = relation
   const { model } = delivery.change
+  // To read it again would end as before: nobody would be shown anything.
+  if (!rows.isFollowed(name)) return false
   if (deciding.has(model)) return true
   return model === first.related.model.name
     ? rows.hasRelated(first, concernedKeys(delivery, first))

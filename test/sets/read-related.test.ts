@@ -15,19 +15,17 @@ const POST = blogModel('Post')
 const TAG = blogModel('Tag')
 const FIELDS = TAG.fields.map(({ name }) => name)
 
-function tagsOf(fields: readonly string[] = FIELDS) {
+function tagsOf(fields: readonly string[] = FIELDS, isOptional = false) {
   const relation = POST.relations.find(({ name }) => name === 'tags')
   const catalog = blogCatalog
   const found =
-    relation &&
-    readRelation({ catalog, model: POST, relation }, { seen: '', fields, isOptional: false, rows: null })
+    relation && readRelation({ catalog, model: POST, relation }, { seen: '', fields, isOptional, rows: null })
   if (found == null) throw new Error('The blog has tags.')
   return found
 }
 
 /** The list of one post, as it was read. */
-async function listOf(pairs: readonly AnyRow[], tags: readonly AnyRow[]) {
-  const relation = tagsOf()
+async function listOf(pairs: readonly AnyRow[], tags: readonly AnyRow[], relation = tagsOf()) {
   const reads: RelatedReads = {
     of: ({ name }: ModelSpec) => {
       return async () => (name === TAG.name ? tags : pairs)
@@ -40,8 +38,9 @@ async function listOf(pairs: readonly AnyRow[], tags: readonly AnyRow[]) {
     ...{ idOf: (key: AnyRow) => rowIdOf(POST, key), relations: [relation.first], readsRelated: true },
   })
   window.reset([{ key: post, row: post }], true, await readRelated([post], [relation], reads))
-  const concerns = (id: bigint) => {
-    const change = plainChange({ model: TAG.name, action: 'INSERT', key: { id }, new: { id, name: 'a' } })
+  const concerns = (id: bigint, model = TAG) => {
+    const row = model === TAG ? { id, name: 'a' } : { A: 1, B: id }
+    const change = plainChange({ model: model.name, action: 'INSERT', key: row, new: row })
     const delivery: Delivery = {
       ...{ change, transition: null, hidesOld: false, hidesNew: false, isLastOfTransaction: true },
     }
@@ -55,6 +54,17 @@ it('a related row that is not there, and whose pair is, concerns the list as it 
   const concerns = await listOf([{ A: 1, B: 7n }], [])
   expect(concerns(7n)).toBe(true)
   expect(concerns(8n)).toBe(false)
+})
+
+it('relations that need not be followed concern the list as long as they are read: beyond the bound it would be read again for nothing', async () => {
+  const relation = tagsOf(FIELDS, true)
+  const [step] = relation.steps
+  if (step === undefined) throw new Error('The way to tags has steps.')
+  for (const count of [2, 10_001]) {
+    const pairs = Array.from({ length: count }, (_, n) => ({ A: 1, B: BigInt(n) }))
+    const concerns = await listOf(pairs, [], relation)
+    expect([concerns(1n), concerns(7n, step.model)]).toEqual(count > 2 ? [false, false] : [true, true])
+  }
 })
 
 it('changes may be of what the viewer may not see where some fields are hidden', () => {
