@@ -161,13 +161,10 @@ export class KeptSet<Loaded, Shown, Event> {
       this.#wake = resolve
       this.#changes.onReadable(resolve)
     })
-    const dueInMs = this.#fence === null ? Math.min(this.#readDueInMs, this.#patchDueInMs) : LOOK_INTERVAL_MS
+    const patchDueInMs = this.#isChanged ? this.#showing.dueInMs(this.#boundary) : Number.POSITIVE_INFINITY
+    const dueInMs = this.#fence === null ? Math.min(this.#readDueInMs, patchDueInMs) : LOOK_INTERVAL_MS
     if (dueInMs === Number.POSITIVE_INFINITY) await woken
     else await Promise.race([woken, this.#parts.wait(Math.max(1, dueInMs))])
-  }
-
-  get #patchDueInMs(): number {
-    return this.#isChanged ? this.#showing.dueInMs(this.#boundary) : Number.POSITIVE_INFINITY
   }
 
   async #read(): Promise<void> {
@@ -215,6 +212,8 @@ export class KeptSet<Loaded, Shown, Event> {
     // Where the database is asked nobody knows what would concern it: then all of it has to be in what is read.
     const isOutdated = isConcerned || (asked.length > 0 && this.#isBehind)
     if (isOwn || isTouched || isOutdated) this.#reached.note(delivery.change, !isOutdated || isConcerned)
+    // What waits to be shown is of rows, about whose sight related ones do not decide.
+    if (isOutdated && this.#fence === null) this.#showing.holdLatest()
     if (!isRead && (isOutdated || (isOwn && isAskedAgain))) this.#outdate()
     else if (!isRead && isOwn && !this.#isBehind) this.#apply(delivery)
     if (this.#fence !== null) return
@@ -226,7 +225,10 @@ export class KeptSet<Loaded, Shown, Event> {
   /** Whether it is in what is being read. @param isRelevant whether it may concern it */
   #isRead(transaction: TransactionInfo, isRelevant: boolean): boolean {
     const fence = this.#fence
-    if (fence === null) return false
+    if (fence === null) {
+      if (this.#isChanged && this.#boundary !== null) this.#showing.latestAt(this.#boundary)
+      return false
+    }
     const { commitLsn, origin } = transaction
     const isRead = fence.sees(transaction)
     if (!isRead) this.#fenced.begin(earlierLsn(commitLsn, fence.endLsn), origin)
@@ -253,10 +255,9 @@ export class KeptSet<Loaded, Shown, Event> {
   }
 
   #apply(delivery: Delivery): void {
-    const { view } = this.#parts
     const step = stepOf(delivery)
-    if (step === 'emptied') view.empty()
-    const effect = step === 'emptied' ? 'changed' : step === 'unknown' ? step : view.apply(step)
+    if (step === 'emptied') this.#parts.view.empty()
+    const effect = step === 'emptied' ? 'changed' : step === 'unknown' ? step : this.#parts.view.apply(step)
     if (effect === 'changed') this.#isChanged = true
     if (effect === 'unknown') this.#outdate()
   }
@@ -268,8 +269,7 @@ export class KeptSet<Loaded, Shown, Event> {
     const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))
     if (first === null) return
     const { origin } = parseCursor(first)
-    const { isAskedAgain } = this.#parts
-    this.#settle(isAskedAgain ? endCursorBefore(origin, fence.endLsn) : first)
+    this.#settle(this.#parts.isAskedAgain ? endCursorBefore(origin, fence.endLsn) : first)
   }
 
   #settle(cursor: string): void {

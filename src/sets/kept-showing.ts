@@ -34,6 +34,11 @@ export class KeptShowing<Shown> {
     this.#held = state
   }
 
+  /** The same of what there was at the last boundary, where all are still to be shown it. */
+  holdLatest(): void {
+    this.#held ??= this.#latest
+  }
+
   /** @param boundary the one that it is at; null where it is at none */
   dueInMs(boundary: string | null): number {
     if ((this.#held ?? boundary) === null) return Number.POSITIVE_INFINITY

@@ -1,7 +1,7 @@
 /** A list whose related rows are read with it: what it shows, where commits cannot be seen yet as it is read. */
 import { expect, it } from 'vitest'
 import { parseCursor } from '../../src/changes/cursor.ts'
-import { type GivenList, RelatedListWorld } from '../support/related-list-world.ts'
+import { type GivenList, RelatedListWorld, type Written } from '../support/related-list-world.ts'
 
 /** Each is what there was at its cursor. */
 function expectRight(world: RelatedListWorld, given: readonly GivenList[]): void {
@@ -135,4 +135,31 @@ it('shows a row once more that was shown with a label that came and went between
   world.stream()
   await world.turns()
   expect(given.slice(before).flatMap(({ rows }) => rows.map(({ id }) => id))).toEqual(['1'])
+})
+
+it('shows what waits, though a related row has changed and it is to be read again', async () => {
+  const world = new RelatedListWorld(1_000)
+  world.tickMs = 0
+  const { given } = world.open()
+  const write = async (nowMs: number, written: Written) => {
+    world.nowMs = nowMs
+    const number = world.commit(written)
+    world.stream()
+    await world.turns()
+    return number
+  }
+  await write(0, { post: 1 })
+  await write(2_000, { label: 1, of: 1 })
+  const count = given.length
+  const own = await write(2_500, { post: 1 })
+  await write(2_600, { label: 2, of: 1 })
+  expect(given.length).toBe(count)
+  world.nowMs = 3_000
+  await world.turns()
+  expect(given[count]?.rows.map(({ row }) => row['version'])).toEqual([own])
+  expect(given[count]?.transaction?.xid).toBe(own)
+  world.nowMs = 4_000
+  await world.turns()
+  expect(given.at(-1)?.rows[0]?.related).toBe('1,2')
+  expectRight(world, given.slice(1))
 })

@@ -48,7 +48,9 @@ export class RelatedListWorld {
   #waiting: { readonly isOwn: boolean; readonly commit: number; readonly delivery: object }[] = []
   #committed = 1
   #streamed = 1
-  #nowMs = 0
+  nowMs = 0
+  /** How much later it is each time somebody asks. */
+  tickMs = 1_000
   /** Called before and after a snapshot is taken. */
   beforeSnapshot = (): void => {}
   afterSnapshot = (): void => {}
@@ -61,7 +63,7 @@ export class RelatedListWorld {
   readonly counters = { reads: 0, readMs: 0, snapshots: 0, patches: 0 }
   readonly set: KeptSet<LoadedList, ShownList, GivenList>
 
-  constructor() {
+  constructor(everyMs = 0) {
     const window = new OrderedWindow({
       ...{ take: 5, margin: 10, idOf: ({ id }) => String(id), bytesOf: () => 1 },
       order: { compare: (a, b) => Number(a['id']) - Number(b['id']), orderBy: [] },
@@ -80,8 +82,8 @@ export class RelatedListWorld {
       ],
       read: async () => this.#read(),
       view: new ListView(window),
-      ...{ isAskedAgain: false, isAnonymous: false, everyMs: 0, weigh: () => undefined },
-      monotonicMs: () => (this.#nowMs += 1_000),
+      ...{ isAskedAgain: false, isAnonymous: false, everyMs, weigh: () => undefined },
+      monotonicMs: () => (this.nowMs += this.tickMs),
       wait: () => new Promise<void>((resolve) => setImmediate(resolve)),
       turns: { wait: () => null, isOver: false },
       snapshotOf: ({ shown, ...state }) => ({ ...state, rows: shown.rows, isWhole: true }),
