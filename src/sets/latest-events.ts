@@ -7,7 +7,7 @@ import type { AnyRow } from '../changes/change.ts'
 import { endCursorBefore } from '../changes/cursor.ts'
 import { keyBefore } from '../changes/key-before.ts'
 import type { Via } from './included-relation.ts'
-import { heardTogether, NOTHING_HEARD } from './related-changes.ts'
+import { heardAfter, heardTogether, NOTHING_HEARD } from './related-changes.ts'
 import { cursorOf, type MovedEvent, type TransactionEvent } from './related-event.ts'
 
 /** An event, and whether it is the last of its transaction. */
@@ -199,9 +199,7 @@ function hearing(before: WaitingEvent | undefined, event: WaitingEvent): Waiting
 /** Without what it has heard of rows that may not be seen any more. */
 function heardNow(event: WaitingEvent, { isHeard }: SightOfNow): WaitingEvent {
   const { heard } = event
-  const via = heard?.via.filter(isHeard)
-  if (heard === undefined || via === undefined || via.length === heard.via.length) return event
-  return { ...event, heard: { via, viaCount: heard.viaCount - heard.via.length + via.length } }
+  return heard === undefined ? event : { ...event, heard: heardAfter(heard, isHeard) }
 }
 
 function ordinalAt(event: WaitingEvent): bigint {

@@ -20,6 +20,8 @@ import { rowIdOf, WrittenRows } from './written-rows.ts'
 
 /** Changes that one event names; the others are counted. */
 export const VIA_MAX = 100
+/** The same of one that waits, and is judged once more before it is given: those that may not be seen by then take no room of the others. */
+const WAITING_VIA_MAX = 10 * VIA_MAX
 /** Changes of one transaction that somebody hears of. */
 const CHANGES_MAX = 100_000
 
@@ -93,7 +95,7 @@ export class RelatedChanges {
     if (this.#count === 0) return NOTHING_HEARD
     if (before === null && after === null) {
       this.#isEmptied = true
-      return heardOf(this.#ofAll)
+      return this.#heardOf(this.#ofAll)
     }
     const { model } = this.#options
     const [was, is] = [before, after].map((row) => (row === null ? null : rowIdOf(model, row)))
@@ -103,13 +105,14 @@ export class RelatedChanges {
     this.#given.set(is ?? from, given)
     const news = this.#newsFor([before, after], given)
     for (const { heard } of this.#heardBy(after ?? before)) heard.isSettled = true
-    return heardOf(news)
+    return this.#heardOf(news)
   }
 
   /** What a row that was not written hears of, as it was after the transaction. */
   ofRead(row: AnyRow): HeardOf {
     if (this.#count === 0) return NOTHING_HEARD
-    return heardOf(this.#newsFor([row], this.#given.get(rowIdOf(this.#options.model, row)) ?? new Set()))
+    const given = this.#given.get(rowIdOf(this.#options.model, row)) ?? new Set()
+    return this.#heardOf(this.#newsFor([row], given))
   }
 
   /** The rows that hear of something, and have not been written; null for none. */
@@ -122,6 +125,11 @@ export class RelatedChanges {
       return keys.size === 0 ? [] : [{ fields, domains, keys }]
     })
     return keyed.length === 0 ? null : { keyed }
+  }
+
+  #heardOf(changes: readonly RelatedRowChange[]): HeardOf {
+    const count = this.#options.keepsImages === true ? WAITING_VIA_MAX : VIA_MAX
+    return { via: changes.slice(0, count).map(({ via }) => via), viaCount: changes.length }
   }
 
   /** A step for each change. */
@@ -190,14 +198,17 @@ export class RelatedChanges {
   }
 }
 
-/** What a row hears of that was given nothing in between. */
-export function heardTogether(first: HeardOf, then: HeardOf): HeardOf {
-  const via = [...first.via, ...then.via].slice(0, VIA_MAX)
-  return { via, viaCount: first.viaCount + then.viaCount }
+/** What is given of what has waited. Where some of it may not be seen any more, what was not kept is not counted: nobody can judge that. */
+export function heardAfter(heard: HeardOf, isHeard: (via: Via) => boolean): HeardOf {
+  const via = heard.via.filter(isHeard)
+  const viaCount = via.length === heard.via.length ? heard.viaCount : via.length
+  return { via: via.slice(0, VIA_MAX), viaCount }
 }
 
-function heardOf(changes: readonly RelatedRowChange[]): HeardOf {
-  return { via: changes.slice(0, VIA_MAX).map(({ via }) => via), viaCount: changes.length }
+/** What a row hears of that was given nothing in between. */
+export function heardTogether(first: HeardOf, then: HeardOf): HeardOf {
+  const via = [...first.via, ...then.via].slice(0, WAITING_VIA_MAX)
+  return { via, viaCount: first.viaCount + then.viaCount }
 }
 
 /** The images of a related row that may be seen: before the transaction, and after it. */

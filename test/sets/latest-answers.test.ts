@@ -565,7 +565,12 @@ it('a row hears of no related row any more that may not be seen by then', async 
   await turn()
   commit(20, put(1, 'a'))
   await turn()
-  commit(21, demote)
+  // More than are named: those that are only counted may not be seen either.
+  for (let at = 0; at < 150; at += 1) {
+    commit(30 + at, update(1, 'a', 'b'))
+    await turn()
+  }
+  commit(300, demote)
   await turn()
   expect(heard()).toEqual([[0, []]])
   await subscription.return()
