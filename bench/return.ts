@@ -20,7 +20,7 @@ export const comingBack: Benchmark = {
     const book = new RunBook()
     const clients = context.size(1_000, 20)
     for (let round = 0; round < context.rounds; round++) {
-      await using child = await openChild('contenders/return')
+      await using child = await openChild('contenders/return', { node: ['--expose-gc'] })
       const answer = await child.call<StormAnswer>('storm', { clients, missed: 1_000 })
       book.add(SCENARIO, 'changeCursor', { 'first µs': answer.firstMicros, 'next µs': answer.nextMicros })
       book.add(SCENARIO, 'a walk over the log', { 'first µs': answer.walkMicros })

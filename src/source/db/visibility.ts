@@ -44,6 +44,7 @@ export const SNAPSHOT_TEXT_SQL =
 
 const SNAPSHOT_TEXT = /^(\d+):(\d+):([\d,]*)(?:@([\dA-F]+\/[\dA-F]+))?$/
 const XID_SPACE = 2n ** 32n
+const XID_HALF = 2 ** 31
 
 /**
  * Parses `xmin:xmax:xip,xip,…`, of a standby `xmin:xmax:@lsn`. Ids there have 64 bits, those of the stream 32: the missing half is that of
@@ -56,14 +57,17 @@ export function parseSnapshot(text: string): IsVisible {
   const replayedLsn = match[4] === undefined ? null : parseLsn(match[4])
   const xmax = replayedLsn === null ? next : BigInt(match[1] ?? '0')
   const running = (match[3] ?? '').split(',').filter(Boolean).map(BigInt)
-  const isRunning = new Set(running)
+  // Each id by how far it lies behind xmax: a look compares thousands of them, and 64-bit integers are objects.
+  const offsetOf = offsetsFrom(xmax)
+  const offsets = running.map((xid) => Number(xid - xmax))
+  const isRunning = new Set(offsets)
   const isVisible = (xid: number) => {
-    const full = widenXid(BigInt(xid), xmax)
-    return full < xmax && !isRunning.has(full)
+    const offset = offsetOf(xid)
+    return offset < 0 && !isRunning.has(offset)
   }
   const seesRange = (oldest: number, newest: number) => {
-    const [from, to] = [widenXid(BigInt(oldest), xmax), widenXid(BigInt(newest), xmax)]
-    return from <= to && to < xmax && !running.some((xid) => xid >= from && xid <= to)
+    const [from, to] = [offsetOf(oldest), offsetOf(newest)]
+    return from <= to && to < 0 && !offsets.some((offset) => offset >= from && offset <= to)
   }
   const seesAllBefore = (bound: bigint | null) =>
     bound !== null && bound <= xmax && running.every((xid) => xid >= bound)
@@ -85,6 +89,15 @@ export function parseXidBound(snapshot: string, xids: string | null): bigint | n
     const next = widenXid(BigInt(text), xmax) + 1n
     return next > bound ? next : bound
   }, xmax)
+}
+
+/** How far the id that `widenXid` gives lies from `near`. */
+function offsetsFrom(near: bigint): (xid: number) => number {
+  const low = Number(BigInt.asUintN(32, near))
+  return (xid) => {
+    const offset = (xid - low) | 0
+    return offset === -XID_HALF ? XID_HALF : offset
+  }
 }
 
 /** The 64-bit id within 2^31 of `near` that ends in these 32 bits. */
