@@ -1,7 +1,7 @@
 /** Beside the spine. A subscription of the library that begins with the rows there are: what it is made of, and what it gives. */
 
 import { mapIterator } from './async-iteration.ts'
-import type { BusSubscription, SubscriptionRequest } from './bus/bus.ts'
+import type { BusSubscription, InProcessBus, SubscriptionRequest } from './bus/bus.ts'
 import { type ChangeFilter, parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
@@ -12,6 +12,7 @@ import type { AnyRow } from './changes/change.ts'
 import { RowcastError } from './errors.ts'
 import { ownCopy } from './graphql/policy/own-copy.ts'
 import { bytesOf } from './graphql/reading/row-weights.ts'
+import type { Guard } from './guard.ts'
 import { ownRows } from './rowcast-changes.ts'
 import { canFence, type FencedRows, type RowsAtFence, readAtFence } from './sets/fence.ts'
 import type { InitialRows } from './sets/first-row.ts'
@@ -23,6 +24,7 @@ import { PageSizes } from './sets/page-sizes.ts'
 import { keyOrderOf } from './sets/read-ranges.ts'
 import { type EventSubscription, RowSubscription, type RowsRequest } from './sets/row-subscription.ts'
 import { rowKeyOf, rowsBehind } from './sets/seek.ts'
+import { type OwnBeginning, SHARED_MS, SharedBeginnings } from './sets/shared-beginnings.ts'
 import { unmarkedWhere } from './sets/unmarked-where.ts'
 
 /** What is needed of a rowcast. */
@@ -34,6 +36,10 @@ export interface FirstRowsHost {
   /** The pages of all subscriptions. */
   readonly held: HeldPages
   readonly softDeleteOf: (model: string) => string | undefined
+  readonly bus: Pick<InProcessBus, 'history'>
+  readonly guard: Pick<Guard, 'wrap'>
+  /** The cursor for now, and where the WAL ended then. */
+  readonly lookNow: () => Promise<Omit<OwnBeginning, 'since'>>
   /** It comes to be after this. */
   readonly rowcast: () => {
     hasOldImages(model: string): boolean
@@ -59,12 +65,22 @@ export interface RowSubscriptions {
 
 const PAGE_ROWS = 500
 const PAGE_ROWS_MAX = 10_000
+/** What is kept of pages for those who ask for the same a moment later. */
+const KEPT_BYTES = 4 * 1024 * 1024
 /** Those of one rowcast: it reads each page once for all who ask for it. */
 export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
-  const reads = new PageReads()
+  const { held, bus, guard } = host
+  const kept = {
+    ...{ ms: SHARED_MS, guard },
+    bytesMax: Math.min(KEPT_BYTES, held.pageBytesMax),
+    bytesOf: ({ bytes }: FencedRows) => bytes,
+  }
+  const reads = new PageReads<FencedRows>({ kept })
+  const now = () => performance.now()
+  const beginnings = new SharedBeginnings({ history: () => bus.history, now, wait })
   const firstRows = (model: ModelSpec, request: RowsRequest) => {
     checkRequest(host, model, request)
-    return new FirstRows(partsOf({ ...host, reads }, model, request))
+    return new FirstRows(partsOf({ ...host, reads, beginnings }, model, request))
   }
   return {
     subscribe<C>(model: ModelSpec, request: LibraryRequest) {
@@ -98,7 +114,7 @@ export function libraryConditions(
 }
 
 function partsOf(
-  host: FirstRowsHost & { readonly reads: PageReads },
+  host: FirstRowsHost & { readonly reads: PageReads; readonly beginnings: SharedBeginnings },
   model: ModelSpec,
   { filter, conditions: asked, pageSize, signal, label, account, overflow }: RowsRequest,
 ): FirstRowsParts {
@@ -112,10 +128,11 @@ function partsOf(
   let since = 0
   return {
     ...{ compareKeys, signal, held, account },
-    async changeCursor() {
-      const cursor = await host.rowcast().changeCursor()
-      since = reads.begun
-      return cursor
+    async begin() {
+      const { cursor, endLsn } = await host.lookNow()
+      const begun = await host.beginnings.of(model.name, { cursor, endLsn, since: reads.begun })
+      since = begun.since
+      return { cursor: begun.cursor, endLsn }
     },
     subscribe: (after) =>
       host
@@ -137,8 +154,12 @@ function partsOf(
       pageSize ?? (compareKeys === null ? PAGE_ROWS_MAX : PAGE_ROWS),
       () => held.pageBytes,
     ),
-    wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    wait,
   }
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 /** The page with what it takes, or as many of its first rows as fit; the first of them, however large. */

@@ -29,6 +29,7 @@ import {
   type TransactionsHost,
 } from './rowcast-transactions.ts'
 import { checkIncludesAlone, includedRelations } from './sets/parse-include.ts'
+import type { OwnBeginning } from './sets/shared-beginnings.ts'
 import { ANSWER_TIMEOUT_MS } from './wire/driver-target.ts'
 
 /** How often it is looked whether what committed before the stream began is visible. */
@@ -76,7 +77,8 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     ...{ catalog, overflow, held, answerTimeoutMs, prisma },
     softDeleteOf: (model: string) => models.options.get(model)?.softDelete,
   }
-  const rows = createRowSubscriptions({ ...host, rowcast: () => face })
+  const lookNow = () => positionForNow(parts, reader, answerTimeoutMs)
+  const rows = createRowSubscriptions({ ...host, bus, lookNow, guard: parts.guard, rowcast: () => face })
   const relatedHost = { ...host, bus, ...readerOf(parts, reader) }
   const transactionsHost: TransactionsHost = {
     ...{ catalog, prisma },
@@ -128,7 +130,7 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     },
     async changeCursor() {
       checkServesChanges(scaling.role)
-      return cursorForNow(parts, reader, answerTimeoutMs)
+      return (await lookNow()).cursor
     },
     whenLive: () => presence.whenLive(),
     whenVisible: (xid) => visibility.whenVisible(xid),
@@ -149,18 +151,19 @@ function checkCanSubscribe<Types extends ModelTypeMap>(
   if (filter) checkImagesAreSent(filter, spec, { hasOldImages: reader.hasOldImages(model), actions })
 }
 
-/** The cursor behind all that queries see. Waits for the stream. @throws what says that the database does not show its commits */
-async function cursorForNow(
+/** The cursor behind all that queries see, and where the WAL ended then. Waits for the stream. @throws what says that the database does not show its commits */
+async function positionForNow(
   { bus, presence, visibility }: Pick<RowcastParts, 'bus' | 'presence' | 'visibility'>,
   { reader }: Pick<FaceReader, 'reader'>,
   timeoutMs: number,
-): Promise<string> {
+): Promise<Omit<OwnBeginning, 'since'>> {
   const untilMs = performance.now() + timeoutMs
   for (;;) {
     await presence.whenReady(() => presence.untilEnd(reader.whenReady()))
     // A gap may come while the database is asked: then there is no position until the stream begins again.
-    const cursor = bus.cursorBefore(await visibility.look().catch(notAnswered))
-    if (cursor !== null) return cursor
+    const seen = await visibility.look().catch(notAnswered)
+    const cursor = bus.cursorBefore(seen)
+    if (cursor !== null) return { cursor, endLsn: seen.endLsn ?? null }
     if (performance.now() >= untilMs) throw commitsNotVisible()
     if (bus.history !== null) await presence.untilEnd(delay(EARLIER_INTERVAL_MS))
   }

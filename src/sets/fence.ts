@@ -10,7 +10,7 @@ import { rowsAsSent } from '../catalog/rows-as-sent.ts'
 import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import { memberOf } from '../member-of.ts'
-import { parseSnapshot, SNAPSHOT_TEXT_SQL } from '../source/db/visibility.ts'
+import { END_LSN_SQL, parseSnapshot, SNAPSHOT_TEXT_SQL } from '../source/db/visibility.ts'
 import { hiddenRowsFault } from '../source/setup/row-security.ts'
 import { withinAnswerTime } from '../wire/answer-deadline.ts'
 import { endOfRecords, type Lsn, parseLsn } from '../wire/lsn.ts'
@@ -44,11 +44,9 @@ export interface FencedRows extends RowsAtFence, WeighedPage {
   readonly isCut?: boolean | undefined
 }
 
-/** The snapshot is taken before the statement begins, and so before the position is read. */
 const FENCE_SQL =
   `SELECT ${SNAPSHOT_TEXT_SQL} AS snapshot, ` +
-  '(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ' +
-  'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text AS lsn, ' +
+  `${END_LSN_SQL} AS lsn, ` +
   "pg_catalog.pg_postmaster_start_time()::pg_catalog.text AS server, pg_catalog.set_config('statement_timeout', $1, true) AS bound"
 
 /** What a standby has replayed, asked before a snapshot: this sees all of it. Several standbys may stand behind one client. */

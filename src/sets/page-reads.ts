@@ -4,6 +4,7 @@
  */
 import { RowcastError } from '../errors.ts'
 import type { FencedRows } from './fence.ts'
+import { KeptPages, type KeptPagesBounds } from './kept-pages.ts'
 
 /** A page that a subscription waits for. */
 export interface PageRequest<Page> {
@@ -19,7 +20,7 @@ export interface PageRequest<Page> {
 }
 
 /** Bounds of what one process reads. */
-export interface PageReadBounds {
+export interface PageReadBounds<Page = FencedRows> {
   /** Pages that are read at once. @default 2 */
   readonly lanes?: number | undefined
   /** Subscriptions that wait for a page. @default 10_000 */
@@ -27,7 +28,11 @@ export interface PageReadBounds {
   /** A page is not begun any more after so long. @default 30_000 // ms */
   readonly waitMaxMs?: number | undefined
   readonly now?: (() => number) | undefined
+  /** Pages that are kept for whoever asks a moment later. @default none */
+  readonly kept?: KeptPagesBounds<Page> | undefined
 }
+
+type NumericBound = 'lanes' | 'waitersMax' | 'waitMaxMs'
 
 interface Waiter<Page> {
   resolve(page: Page): void
@@ -46,7 +51,8 @@ interface PageRead<Page> extends Pick<PageRequest<Page>, 'key' | 'read'> {
 
 /** The reads of one process. Rows are the same objects for all who wait for them: whoever changes one copies it first. */
 export class PageReads<Page = FencedRows> {
-  readonly #bounds: Required<{ [Name in keyof PageReadBounds]: NonNullable<PageReadBounds[Name]> }>
+  readonly #bounds: Readonly<Record<NumericBound, number>> & { readonly now: () => number }
+  readonly #kept: KeptPages<Page> | null
   /** Of each owner, in the order in which they asked; whose turn comes first stands first. */
   readonly #queue = new Map<object, Set<PageRead<Page>>>()
   /** Those that have not begun, and the last that did, by key. */
@@ -61,8 +67,10 @@ export class PageReads<Page = FencedRows> {
     waitersMax = 10_000,
     waitMaxMs = 30_000,
     now = () => performance.now(),
-  }: PageReadBounds = {}) {
+    kept,
+  }: PageReadBounds<Page> = {}) {
     this.#bounds = { lanes, waitersMax, waitMaxMs, now }
+    this.#kept = kept === undefined ? null : new KeptPages(kept, now)
   }
 
   /** Reads that have begun so far: one with a higher number begins after this. */
@@ -76,6 +84,8 @@ export class PageReads<Page = FencedRows> {
    */
   run({ key, since, signal, read, owner }: PageRequest<Page>): Promise<Page> {
     if (signal.aborted) return Promise.reject(signal.reason)
+    const kept = key === null ? undefined : this.#kept?.find(key, since)
+    if (kept !== undefined) return Promise.resolve(kept)
     if (this.#waiters >= this.#bounds.waitersMax)
       return Promise.reject(failed('Too many subscriptions wait for their first rows.'))
     const running = key === null ? undefined : this.#running.get(key)
@@ -183,6 +193,7 @@ export class PageReads<Page = FencedRows> {
     if (key !== null) this.#running.set(key, page)
     try {
       const rows = await read()
+      if (key !== null) this.#kept?.keep(key, page.number, rows)
       for (const waiter of [...waiters]) waiter.resolve(rows)
     } catch (error) {
       for (const waiter of [...waiters]) waiter.reject(error)

@@ -161,10 +161,11 @@ function partsOf(
   },
 ): FirstRowsParts {
   return {
-    changeCursor: async () => {
+    begin: async () => {
       const { fence } = world.snapshot()
       await tick()
-      return world.bus.cursorBefore(seeing((xid) => fence.sees({ xid, commitLsn: toLsn(0n) }))) ?? ''
+      const seen = seeing((xid) => fence.sees({ xid, commitLsn: toLsn(0n) }))
+      return { cursor: world.bus.cursorBefore(seen) ?? '', endLsn: null }
     },
     subscribe: (after): BusSubscription => world.bus.subscribe({ model: 'Thing', after, filter }),
     readPage: async (behind, take) => {
@@ -271,7 +272,7 @@ const MUTANTS: Readonly<Record<string, Mutate>> = {
   }),
   'does not wait until what was delivered is visible': (parts, { bus }) => ({
     ...parts,
-    changeCursor: async () => bus.cursorBefore(SEES_ALL) ?? '',
+    begin: async () => ({ cursor: bus.cursorBefore(SEES_ALL) ?? '', endLsn: null }),
   }),
   'skips nothing': (parts) => ({
     ...parts,
@@ -334,7 +335,7 @@ it('ends as its subscription ends, without reading on', async () => {
 
 it.each(['abort', 'return'] as const)('ends at once by %s, whatever it waits for', async (how) => {
   const waits: Promise<never> = new Promise(() => {})
-  for (const stuck of [{ changeCursor: () => waits }, { readPage: () => waits }, { wait: () => waits }]) {
+  for (const stuck of [{ begin: () => waits }, { readPage: () => waits }, { wait: () => waits }]) {
     const world = new MvccWorld(thing, picker(1))
     const controller = new AbortController()
     const tick = () => Promise.resolve()

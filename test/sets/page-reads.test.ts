@@ -1,6 +1,9 @@
 /** Pages that are read once for all who ask for the same, and how many may wait. */
 import { expect, it, vi } from 'vitest'
+import { createGuard } from '../../src/guard.ts'
+import { silentLogger } from '../../src/logger.ts'
 import type { FencedRows } from '../../src/sets/fence.ts'
+import { KeptPages } from '../../src/sets/kept-pages.ts'
 import { type PageReadBounds, PageReads } from '../../src/sets/page-reads.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
@@ -151,4 +154,57 @@ it('gives a failure to those who waited for that page, and goes on', async () =>
   await Promise.all(failing)
   await endAll()
   expect(await next).toBe(PAGE)
+})
+
+it('keeps a page for those whose cursor is older than its read, for a while', async () => {
+  const clock = { nowMs: 0 }
+  const guard = createGuard(silentLogger)
+  const kept = { ms: 100, bytesMax: 2, bytesOf: () => 1, guard }
+  const { ask, begun, endAll, reads } = world({ kept, now: () => clock.nowMs })
+  const since = reads.begun
+  void ask('same', { since })
+  await endAll()
+  expect(await ask('same', { since })).toBe(PAGE)
+  expect(begun).toEqual(['same'])
+  // This one has a cursor that the page may lack something of.
+  void ask('same')
+  await endAll()
+  expect(begun).toEqual(['same', 'same'])
+  clock.nowMs = 100
+  void ask('same', { since })
+  await endAll()
+  expect(begun).toHaveLength(3)
+})
+
+it('keeps no more than it may, and lets go of the oldest first', async () => {
+  const kept = { ms: 100, bytesMax: 2, bytesOf: () => 1, guard: createGuard(silentLogger) }
+  const { ask, begun, endAll } = world({ kept, now: () => 0 })
+  for (const key of ['a', 'b', 'c']) {
+    void ask(key, { since: 0 })
+    await endAll()
+  }
+  for (const key of ['b', 'c']) expect(await ask(key, { since: 0 })).toBe(PAGE)
+  expect(begun).toEqual(['a', 'b', 'c'])
+  void ask('a', { since: 0 })
+  await endAll()
+  expect(begun).toEqual(['a', 'b', 'c', 'a'])
+})
+
+it('lets go of what it has kept where nobody comes any more', () => {
+  vi.useFakeTimers()
+  try {
+    const kept = new KeptPages<number>(
+      { ms: 100, bytesMax: 10, bytesOf: (page) => page, guard: createGuard(silentLogger) },
+      () => Date.now(),
+    )
+    kept.keep('a', 1, 4)
+    vi.advanceTimersByTime(50)
+    kept.keep('b', 2, 5)
+    expect(kept.bytes).toBe(9)
+    vi.advanceTimersByTime(200)
+    expect(kept.bytes).toBe(0)
+    expect(vi.getTimerCount()).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
 })

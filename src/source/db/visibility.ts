@@ -4,7 +4,7 @@
  * replication only when the standby has answered.
  * Source: PostgreSQL manual, "System Information Functions", pg_current_snapshot.
  */
-import { type Lsn, parseLsn } from '../../wire/lsn.ts'
+import { endOfRecords, type Lsn, parseLsn } from '../../wire/lsn.ts'
 
 /** What a session sees, by 32-bit transaction id. */
 export interface IsVisible {
@@ -18,6 +18,8 @@ export interface IsVisible {
    * that by its id alone only what is older than all of them is seen. @default null: of a primary
    */
   readonly replayedLsn?: Lsn | null | undefined
+  /** All that it sees committed before this position. @default it is not known */
+  readonly endLsn?: Lsn | undefined
   /** Of a standby: whether the id is over as far as is known, for whoever waits a moment for it and knows no more. */
   readonly mayShow?: ((xid: number) => boolean) | undefined
 }
@@ -42,12 +44,22 @@ export const SNAPSHOT_TEXT_SQL =
   'pg_catalog.concat(pg_catalog.pg_current_snapshot(), CASE WHEN pg_catalog.pg_is_in_recovery() ' +
   "THEN pg_catalog.concat('@', pg_catalog.pg_last_wal_replay_lsn()) END)"
 
-const SNAPSHOT_TEXT = /^(\d+):(\d+):([\d,]*)(?:@([\dA-F]+\/[\dA-F]+))?$/
+/** Where the WAL ends, asked beside a snapshot: that is taken before the statement begins, and so before this is read. */
+export const END_LSN_SQL =
+  '(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ' +
+  'ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text'
+
+/** Both, as `parseSnapshot` takes them. */
+export function snapshotText({ snapshot, lsn }: { readonly snapshot: string; readonly lsn: string }): string {
+  return `${snapshot}<${lsn}`
+}
+
+const SNAPSHOT_TEXT = /^(\d+):(\d+):([\d,]*)(?:@([\dA-F]+\/[\dA-F]+))?(?:<([\dA-F]+\/[\dA-F]+))?$/
 const XID_SPACE = 2n ** 32n
 const XID_HALF = 2 ** 31
 
 /**
- * Parses `xmin:xmax:xip,xip,…`, of a standby `xmin:xmax:@lsn`. Ids there have 64 bits, those of the stream 32: the missing half is that of
+ * Parses `xmin:xmax:xip,xip,…`, of a standby `xmin:xmax:@lsn`, and `<lsn` behind either for `endLsn`. Ids there have 64 bits, those of the stream 32: the missing half is that of
  * the nearest id below or just above xmax. Text that is no snapshot makes everything invisible.
  */
 export function parseSnapshot(text: string): IsVisible {
@@ -71,9 +83,10 @@ export function parseSnapshot(text: string): IsVisible {
   }
   const seesAllBefore = (bound: bigint | null) =>
     bound !== null && bound <= xmax && running.every((xid) => xid >= bound)
-  if (replayedLsn === null) return Object.assign(isVisible, { seesRange, seesAllBefore })
+  const endLsn = match[5] === undefined ? undefined : endOfRecords(parseLsn(match[5]))
+  if (replayedLsn === null) return Object.assign(isVisible, { seesRange, seesAllBefore, endLsn })
   const mayShow = (xid: number) => widenXid(BigInt(xid), next) < next
-  return Object.assign(isVisible, { seesRange, seesAllBefore, replayedLsn, mayShow })
+  return Object.assign(isVisible, { seesRange, seesAllBefore, replayedLsn, mayShow, endLsn })
 }
 
 /**
