@@ -24,7 +24,7 @@ import { PageSizes } from './sets/page-sizes.ts'
 import { keyOrderOf } from './sets/read-ranges.ts'
 import { type EventSubscription, RowSubscription, type RowsRequest } from './sets/row-subscription.ts'
 import { rowKeyOf, rowsBehind } from './sets/seek.ts'
-import { type OwnBeginning, SHARED_MS, SharedBeginnings } from './sets/shared-beginnings.ts'
+import { type RowsBeginning, SharedBeginnings } from './sets/shared-beginnings.ts'
 import { unmarkedWhere } from './sets/unmarked-where.ts'
 
 /** What is needed of a rowcast. */
@@ -39,7 +39,7 @@ export interface FirstRowsHost {
   readonly bus: Pick<InProcessBus, 'history'>
   readonly guard: Pick<Guard, 'wrap'>
   /** The cursor for now, and where the WAL ended then. */
-  readonly lookNow: () => Promise<Omit<OwnBeginning, 'since'>>
+  readonly lookNow: () => Promise<RowsBeginning>
   /** It comes to be after this. */
   readonly rowcast: () => {
     hasOldImages(model: string): boolean
@@ -66,12 +66,13 @@ export interface RowSubscriptions {
 const PAGE_ROWS = 500
 const PAGE_ROWS_MAX = 10_000
 /** What is kept of pages for those who ask for the same a moment later. */
+const KEPT_MS = 30_000
 const KEPT_BYTES = 4 * 1024 * 1024
 /** Those of one rowcast: it reads each page once for all who ask for it. */
 export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
   const { held, bus, guard } = host
   const kept = {
-    ...{ ms: SHARED_MS, guard },
+    ...{ ms: KEPT_MS, guard },
     bytesMax: Math.min(KEPT_BYTES, held.pageBytesMax),
     bytesOf: ({ bytes }: FencedRows) => bytes,
   }
@@ -128,11 +129,10 @@ function partsOf(
   let since = 0
   return {
     ...{ compareKeys, signal, held, account },
-    async begin() {
-      const { cursor, endLsn } = await host.lookNow()
-      const begun = await host.beginnings.of(model.name, { cursor, endLsn, since: reads.begun })
-      since = begun.since
-      return { cursor: begun.cursor, endLsn }
+    async changeCursor() {
+      const beginning = await host.lookNow()
+      since = await host.beginnings.sinceOf(model.name, beginning, reads.begun)
+      return beginning.cursor
     },
     subscribe: (after) =>
       host

@@ -29,7 +29,7 @@ import {
   type TransactionsHost,
 } from './rowcast-transactions.ts'
 import { checkIncludesAlone, includedRelations } from './sets/parse-include.ts'
-import type { OwnBeginning } from './sets/shared-beginnings.ts'
+import type { RowsBeginning } from './sets/shared-beginnings.ts'
 import { ANSWER_TIMEOUT_MS } from './wire/driver-target.ts'
 
 /** How often it is looked whether what committed before the stream began is visible. */
@@ -156,7 +156,7 @@ async function positionForNow(
   { bus, presence, visibility }: Pick<RowcastParts, 'bus' | 'presence' | 'visibility'>,
   { reader }: Pick<FaceReader, 'reader'>,
   timeoutMs: number,
-): Promise<Omit<OwnBeginning, 'since'>> {
+): Promise<RowsBeginning> {
   const untilMs = performance.now() + timeoutMs
   for (;;) {
     await presence.whenReady(() => presence.untilEnd(reader.whenReady()))

@@ -18,7 +18,6 @@ import {
   partialCursorOf,
 } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
-import type { Lsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
 import { beforeReady } from './before-ready.ts'
 import type { FencedRows } from './fence.ts'
@@ -41,8 +40,8 @@ export type FirstRowsEvent =
   | { readonly kind: 'change'; readonly delivery: Delivery }
 
 export interface FirstRowsParts {
-  /** Where it begins: see `Rowcast.changeCursor`; and where the WAL ended when it came, if that may be behind what is read. */
-  readonly begin: () => Promise<{ readonly cursor: string; readonly endLsn: Lsn | null }>
+  /** See `Rowcast.changeCursor`. */
+  readonly changeCursor: () => Promise<string>
   /** A subscription to all changes of the rows that are asked for, after the cursor. */
   readonly subscribe: (after: string) => BusSubscription
   /** The next rows in the order of the key, behind the one with this key, at most so many. Nobody waits once the signal has aborted. */
@@ -173,8 +172,7 @@ export class FirstRows extends SerialIteration<FirstRowsEvent> implements PageHo
   async #open(): Promise<readonly FirstRowsEvent[]> {
     const { signal } = this.#parts
     if (signal !== undefined) this.#forgetSignal = onAborted(signal, () => void this.return())
-    const { cursor, endLsn } = await this.#parts.begin()
-    if (endLsn !== null) this.#ranges.reach(endLsn)
+    const cursor = await this.#parts.changeCursor()
     this.#begun = parseCursor(cursor)
     this.#partialCursor = partialCursorOf(cursor)
     this.#changes = this.#parts.subscribe(cursor)

@@ -47,19 +47,14 @@ export class ReadRanges {
     this.#compare = compare
   }
 
-  /** See `Fence.endLsn`: of all of them. Null before the first, and before `reach`. */
+  /** See `Fence.endLsn`: of all of them. Null before the first. */
   get endLsn(): Lsn | null {
     return this.#endLsn
   }
 
-  /** What committed before this position is in them as well, once the stream has come to it. */
-  reach(endLsn: Lsn): void {
-    if (this.#endLsn === null || endLsn > this.#endLsn) this.#endLsn = endLsn
-  }
-
   /** The next range; null for `upTo` with the last one. */
   add(upTo: AnyRow | null, fence: Fence): void {
-    this.reach(fence.endLsn)
+    if (this.#endLsn === null || fence.endLsn > this.#endLsn) this.#endLsn = fence.endLsn
     const last = this.#ranges.at(-1)
     // While nothing is written, all pages are of one snapshot.
     if (last?.fence.text === fence.text) last.upTo = upTo

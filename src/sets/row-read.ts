@@ -3,7 +3,7 @@
 import type { Delivery } from '../bus/bus.ts'
 import type { Transition } from '../bus/filter/judge-change.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
-import type { AnyChange, AnyRow, TransactionInfo } from '../changes/change.ts'
+import type { AnyRow, TransactionInfo } from '../changes/change.ts'
 import type { ReadRanges } from './read-ranges.ts'
 
 /** A row that no write brought: it is among the rows that are asked for, or is none of them any more. */
@@ -15,11 +15,6 @@ export interface RowRead {
   readonly row: AnyRow | null
   /** The transaction that wrote it, where it is of the stream: whoever reads what belongs to the row waits for that. */
   readonly writtenBy: TransactionInfo | null
-}
-
-/** Whether a change that comes while rows are read can be added to them, whichever of them it is about. */
-export function canBeAdded({ action, isOldMissing, oldKey, unavailable }: AnyChange): boolean {
-  return action !== 'TRUNCATE' && isOldMissing !== true && oldKey !== undefined && unavailable.length === 0
 }
 
 /**
@@ -36,7 +31,7 @@ export function readsOf(
     if (ranges.seenBy(transaction) === 'all') return []
     throw cannotGoOn('the table was truncated while its first rows were read')
   }
-  if (!canBeAdded(change))
+  if (change.isOldMissing === true || change.oldKey === undefined || change.unavailable.length > 0)
     throw cannotGoOn('the row before a change was not logged while the first rows were read')
   // What the viewer may not see was not read for it.
   const before = action === 'INSERT' || transition === 'ENTERED' || hidesOld ? null : (change.oldKey ?? key)

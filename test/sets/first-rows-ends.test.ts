@@ -25,7 +25,7 @@ function twoRows() {
   bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(10n), serverLsn: toLsn(10n) })
   bus.passed(toLsn(500n))
   const rows = new FirstRows({
-    begin: async () => ({ cursor: bus.cursorBefore(SEES_ALL) ?? '', endLsn: null }),
+    changeCursor: async () => bus.cursorBefore(SEES_ALL) ?? '',
     subscribe: (after) => bus.subscribe({ model: 'User', after }),
     readPage: async (behind) => ({
       ...{ rows: behind === null ? [{ id: 1 }] : behind['id'] === 1 ? [{ id: 2 }] : [], bytes: 1 },

@@ -17,7 +17,7 @@ it('ends, though nothing has come of the new server', async () => {
   bus.open({ ...PLAIN_ORIGIN, isFirst: true, floorLsn, serverLsn })
   bus.passed(toLsn(300n))
   const rows = new FirstRows({
-    begin: async () => ({ cursor: bus.cursorBefore(SEES_ALL) ?? '', endLsn: null }),
+    changeCursor: async () => bus.cursorBefore(SEES_ALL) ?? '',
     subscribe: (after) => bus.subscribe({ model: 'User', after }),
     // A row that was written at 390, which the standby has not got.
     readPage: async () => ({

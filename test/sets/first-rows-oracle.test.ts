@@ -161,11 +161,10 @@ function partsOf(
   },
 ): FirstRowsParts {
   return {
-    begin: async () => {
+    changeCursor: async () => {
       const { fence } = world.snapshot()
       await tick()
-      const seen = seeing((xid) => fence.sees({ xid, commitLsn: toLsn(0n) }))
-      return { cursor: world.bus.cursorBefore(seen) ?? '', endLsn: null }
+      return world.bus.cursorBefore(seeing((xid) => fence.sees({ xid, commitLsn: toLsn(0n) }))) ?? ''
     },
     subscribe: (after): BusSubscription => world.bus.subscribe({ model: 'Thing', after, filter }),
     readPage: async (behind, take) => {
@@ -272,7 +271,7 @@ const MUTANTS: Readonly<Record<string, Mutate>> = {
   }),
   'does not wait until what was delivered is visible': (parts, { bus }) => ({
     ...parts,
-    begin: async () => ({ cursor: bus.cursorBefore(SEES_ALL) ?? '', endLsn: null }),
+    changeCursor: async () => bus.cursorBefore(SEES_ALL) ?? '',
   }),
   'skips nothing': (parts) => ({
     ...parts,
@@ -335,7 +334,7 @@ it('ends as its subscription ends, without reading on', async () => {
 
 it.each(['abort', 'return'] as const)('ends at once by %s, whatever it waits for', async (how) => {
   const waits: Promise<never> = new Promise(() => {})
-  for (const stuck of [{ begin: () => waits }, { readPage: () => waits }, { wait: () => waits }]) {
+  for (const stuck of [{ changeCursor: () => waits }, { readPage: () => waits }, { wait: () => waits }]) {
     const world = new MvccWorld(thing, picker(1))
     const controller = new AbortController()
     const tick = () => Promise.resolve()

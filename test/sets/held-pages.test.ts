@@ -30,7 +30,7 @@ function world({ bytesMax = 256 * 1024, rows = ROWS } = {}) {
   const seen = { most: 0, reads: 0 }
   const open = (account?: Account) =>
     new FirstRows({
-      begin: async () => ({ cursor: await feed.changeCursor(), endLsn: null }),
+      changeCursor: feed.changeCursor,
       subscribe: (after) => feed.subscribeDeliveries({ model: 'User', after }),
       async readPage(behind, take) {
         const from = behind === null ? 0 : Number(behind['id']) + 1
@@ -199,7 +199,7 @@ it('says so where all rows have to be one page, and take more than a page may', 
   feed.open()
   feed.commit({ model: 'Post', action: 'INSERT' })
   const rows = new FirstRows({
-    begin: async () => ({ cursor: await feed.changeCursor(), endLsn: null }),
+    changeCursor: feed.changeCursor,
     subscribe: (after) => feed.subscribeDeliveries({ model: 'User', after }),
     readPage: async () => ({
       ...{ rows: [{ id: 'a' }], bytes: 5_000_000, isCut: true },

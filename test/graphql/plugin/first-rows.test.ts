@@ -42,7 +42,7 @@ function world(exposure: ModelExposure = {}, pages: readonly AnyRow[] = [row(ADA
       const refused = Object.entries(request.refused).find(([, value]) => value !== undefined)
       if (refused !== undefined) throw new RowcastError('FIRST_ROWS_REFUSED', `\`${refused[0]}\``)
       const rows = new FirstRows({
-        begin: async () => ({ cursor: await feed.changeCursor(), endLsn: null }),
+        changeCursor: feed.changeCursor,
         subscribe: (after) => feed.subscribeDeliveries({ model: 'User', filter: request.filter, after }),
         readPage: (behind) =>
           Promise.resolve({
