@@ -22,6 +22,7 @@ import {
   parsePlainDocumentation,
 } from './parse-documentation.ts'
 import { type CommentedBlock, parseSchemaComments, type SchemaComments } from './parse-schema-comments.ts'
+import { readableRelations } from './readable-relations.ts'
 
 /** The version of contracts that this rowcast knows. */
 const SCHEMA_VERSION = '1'
@@ -55,19 +56,20 @@ export function catalogFromContract(document: unknown, schemaText: string): Cont
     typeNames: new Map(),
   }
   const { relations, joinTables, joinModels, leftOut } = readContractRelations(models)
-  const specs = [...models.models.values()]
+  const all = [...models.models.values()]
     .filter(({ name }) => !joinModels.has(name))
     .sort(byName)
     .map((model) => modelSpec(builder, model, relations.get(model.name) ?? []))
   const enums = [...models.enums.values()].sort(byName).map((each) => enumSpec(builder, each))
+  const readable = readableRelations(all, joinTables)
   return {
     storageHash,
-    leftOut: [...builder.leftOut, ...leftOut],
+    leftOut: [...builder.leftOut, ...leftOut, ...readable.leftOut],
     catalog: {
       formatVersion: CATALOG_VERSION,
-      models: Object.fromEntries(specs.map((spec) => [spec.name, spec])),
+      models: Object.fromEntries(readable.models.map((spec) => [spec.name, spec])),
       enums: Object.fromEntries(enums.map((spec) => [spec.name, spec])),
-      joinTables: [...joinTables].sort((a, b) => compareText(a.relationName, b.relationName)),
+      joinTables: [...readable.joinTables].sort((a, b) => compareText(a.relationName, b.relationName)),
     },
   }
 }
@@ -139,7 +141,7 @@ function modelSpec(builder: Builder, model: ContractModel, bare: readonly BareRe
     })
   return {
     ...{ name, schema: schemaOf(namespace), table, fields },
-    relations: relationSpecs({ name, block, bare, fields }),
+    relations: relationSpecs({ name, block, bare }),
     primaryKey: namesOf(storage.find('primaryKey')?.textsOf('columns') ?? []) ?? [],
     uniques: [...single, ...composite],
     ...documentation,
@@ -232,14 +234,10 @@ function relationSpecs(given: {
   readonly name: string
   readonly block: CommentedBlock
   readonly bare: readonly BareRelation[]
-  readonly fields: readonly FieldSpec[]
 }): readonly RelationSpec[] {
-  const { name, block, bare, fields } = given
-  const known = new Set(fields.map((field) => field.name))
+  const { name, block, bare } = given
   return inOrder(block, [...bare].sort(byName)).map((relation) => {
     const where = `${name}.${relation.name}`
-    if (!relation.fields.every((field) => known.has(field)))
-      throw unsupportedContract(`${where} goes by a column whose type is not read.`)
     const {
       text,
       graphqlPlural: _,

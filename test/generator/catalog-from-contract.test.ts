@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parse } from '@babel/parser'
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
+import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { parseCatalog } from '../../src/catalog/parse-catalog.ts'
 import { isRowcastError } from '../../src/errors.ts'
 import { catalogFromContract } from '../../src/generator/catalog-from-contract.ts'
@@ -109,6 +110,60 @@ test('a contract of Prisma 8 alone: enums of texts, variants, value objects, exp
     ]
   `)
 })
+
+describe('a relation by a column that is not read falls away, with both of its ends and nothing else', () => {
+  const relationsOf = (catalog: ModelCatalog) =>
+    Object.values(catalog.models).flatMap(({ name, relations }) =>
+      relations.map((relation) => `${name}.${relation.name}`),
+    )
+
+  it.each([
+    ['that it holds', 'profiles', 'user_id', ['Profile.user', 'User.profile']],
+    ['that others refer to', 'Team', 'id', ['Membership.team', 'Team.members']],
+  ])('%s', async (_, table, column, gone) => {
+    const contract = (await readContract('prisma8')) as PublicTables
+    const before = catalogFromContract(contract, '')
+    const stored = contract.storage.namespaces.public.entries.table[table]?.columns[column]
+    Object.assign(stored ?? {}, { nativeType: 'vector' })
+    const { catalog, leftOut } = catalogFromContract(contract, '')
+    expect(relationsOf(catalog)).toEqual(relationsOf(before.catalog).filter((name) => !gone.includes(name)))
+    const said = leftOut.filter((line) => !before.leftOut.includes(line))
+    expect(said).toEqual([
+      expect.stringMatching(/its column is of type vector, which is not read$/),
+      ...gone.map((name) => `${name}: it goes by a column that is not read`),
+    ])
+    expect(parseCatalog(catalog)).toBe(catalog)
+  })
+
+  it('of a join table', async () => {
+    const schema = await readText('sample', 'schema.prisma')
+    const contract = (await readContract('sample')) as PublicTables
+    const before = catalogFromContract(contract, schema).catalog
+    const [joined] = before.joinTables
+    const table = before.models[joined?.modelA ?? '']?.table ?? ''
+    Object.assign(contract.storage.namespaces.public.entries.table[table]?.columns['id'] ?? {}, {
+      nativeType: 'vector',
+    })
+    const { catalog } = catalogFromContract(contract, schema)
+    expect(joined).toBeDefined()
+    expect(catalog.joinTables).not.toContainEqual(joined)
+    expect(Object.values(catalog.models).flatMap((model) => model.relations)).not.toContainEqual(
+      expect.objectContaining({ relationName: joined?.relationName }),
+    )
+  })
+})
+
+interface PublicTables {
+  readonly storage: {
+    readonly namespaces: {
+      readonly public: {
+        readonly entries: {
+          readonly table: Readonly<Record<string, { readonly columns: Readonly<Record<string, object>> }>>
+        }
+      }
+    }
+  }
+}
 
 describe('a marker at what the contract does not have is refused', () => {
   it.each([
