@@ -11,6 +11,8 @@ import { expect, it, onTestFinished } from 'vitest'
 import { addChanges } from '../../src/graphql/kit/schema-kit.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { createFakeFeed } from '../graphql/fake-feed.ts'
+import { openDatabase } from '../support/database.ts'
+import { openService } from '../support/live-service.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 import { compose, serveGateway, subgraphOf } from './hive-gateway.ts'
 
@@ -82,4 +84,30 @@ it.each([
     expect(Object.keys(buildSchema(supergraph).getSubscriptionType()?.getFields() ?? {})).toEqual(
       expect.arrayContaining(['userChanged', 'tagChanged']),
     )
+})
+
+it('is composed with a service of rowcast beside it, whose cursor has a name of its own', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using running = await openService(database, {
+    config: {
+      subgraph: { entities: 'keys', changeCursor: 'teamsCursor' },
+      models: { Team: { public: true } },
+    },
+  })
+  const feed = createFakeFeed(blogCatalog, ['User'])
+  const own = buildSubgraphSchema({ typeDefs: parse(OWN), resolvers: RESOLVERS })
+  const schema = addChanges(own, feed, { models: { User: { type: 'User' } } })
+  const { apollo, guild } = compose([
+    { ...(await subgraphOf(await serve(schema))), name: 'own' },
+    await subgraphOf(running.url),
+  ])
+  for (const supergraph of [apollo, guild]) {
+    const composed = buildSchema(supergraph)
+    expect(Object.keys(composed.getSubscriptionType()?.getFields() ?? {})).toEqual(
+      expect.arrayContaining(['teamChanged', 'userChanged']),
+    )
+    expect(Object.keys(composed.getQueryType()?.getFields() ?? {})).toEqual(
+      expect.arrayContaining(['changeCursor', 'hello', 'teamsCursor']),
+    )
+  }
 })
