@@ -64,6 +64,19 @@ it('goes on after a cursor behind a gap that the stream is still to come to, and
   expect((await behind)?.value).toMatchObject({ change: { new: { id: 2 } } })
 })
 
+it('goes on after no cursor from before a gap that has come', async () => {
+  const { bus, subscribe, commit } = relatedBlog(readUsers, 100, { isShared: true })
+  bus.open(opened(20))
+  commit(50, posted(1))
+  const position = { commitLsn: toLsn(150n), index: INDEX_AFTER_ALL }
+  bus.cut('User', { position, cleanFrom: toLsn(140n), error: cannotGoOn('it was not published') })
+  bus.passed(toLsn(191n))
+  const [before, behind] = [50, 190].map((at) => subscribe({ after: cursorAt(at) }).next())
+  await expect(before).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+  commit(200, posted(2))
+  expect((await behind)?.value).toMatchObject({ change: { new: { id: 2 } } })
+})
+
 it('waits for a moment at a gateway that never comes as far, and ends', async () => {
   let nowMs = 0
   const monotonicMs = () => (nowMs += 1_000)

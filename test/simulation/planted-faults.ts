@@ -382,10 +382,10 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     to: 'this.ahead = null',
   },
   {
-    name: 'a gap ends nobody who waits for what another gateway has',
-    file: 'src/sets/sets-bus.ts',
-    from: 'if (upTo !== null && (subscription.ahead ?? upTo) > upTo) return',
-    to: 'if (upTo !== null && subscription.ahead !== null) return',
+    name: 'sets go on after a cursor from before a gap',
+    file: 'src/sets/related-beginning.ts',
+    from: '    if (fault !== null) throw fault\n',
+    to: '',
   },
   {
     name: 'the rows that a gateway begins with are those that it has come to',

@@ -48,6 +48,8 @@ const NUMBERED_LSN_MAX = 2n ** 52n
 /** How long everything may take to go on once nothing befalls it any more. */
 const HEALING_MS = 180_000
 const NEVER_MS = 1e9
+/** How long a viewer stays with one of several gateways. */
+const GATEWAY_MS = 4_000
 
 /** A Red has a Blue where its `n` is the key of one. */
 const RELATION = { relationName: 'BlueToRed', isRequired: true, isOmitted: false, documentation: null }
@@ -276,6 +278,15 @@ export class World {
     return serving.find(({ source }) => source.status().isReady) ?? serving.at(-1) ?? null
   }
 
+  /** Where a viewer is sent: of several gateways that are ready to each in turn, with the cursor of the one before. */
+  #readerOf(viewer: number, usual: Reader | null): Reader | null {
+    const gateways = this.#processes.filter(({ role, isPaused }) => role === 'gateway' && !isPaused)
+    if (gateways.length < 2) return usual
+    const turn = Math.floor(this.#time.nowMs / GATEWAY_MS) + viewer
+    const gateway = gateways[turn % gateways.length] as Reader
+    return gateway === usual || gateway.source.status().isReady ? gateway : usual
+  }
+
   /** Lets it run, and heal. */
   run(): void {
     const random = randomOf(this.#script, 0, 'pause')
@@ -337,7 +348,7 @@ export class World {
       // Where nothing has run, all is as it was.
       if (hasRun) reader = this.#reader
       for (const client of this.#clients) client.step(reader)
-      for (const viewer of this.#viewers) viewer.step(reader)
+      for (const [index, viewer] of this.#viewers.entries()) viewer.step(this.#readerOf(index, reader))
       if (hasRun) this.#checkAll()
     }
   }
