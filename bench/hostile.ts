@@ -48,6 +48,9 @@ const CASES: readonly Case[] = [
   own('event streams that do not read', 'large rows'),
   own('live lists', 'comments'),
   own('live lists that nobody reads', 'comments'),
+  own('live lists of many paces', 'comments'),
+  own('relations of changes', 'comments'),
+  own('whole transactions', 'comments'),
 ]
 
 /** One of each kind shows that it works. */
@@ -63,6 +66,9 @@ const SERVED: { readonly [Attack in AttackName]?: Served } = {
   'nested lists': 'related',
   'live lists': 'lists',
   'live lists that nobody reads': 'lists',
+  'live lists of many paces': 'lists',
+  'relations of changes': 'lists',
+  'whole transactions': 'lists',
 }
 
 /** What is measured in. */

@@ -2,32 +2,10 @@
  * A hostile client in a process of its own. Each attack is one function that begins it and returns how it ends; what it
  * sends is counted.
  */
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
+import { type Attack, type AttackerKnows, subscribe } from './attack.ts'
+import { LIVE_ATTACKS } from './live-attacks.ts'
 import { openRawWebSocket, type RawWebSocket } from './raw-websocket.ts'
-
-/** What an attacker knows. */
-export interface AttackRequest {
-  readonly attack: AttackName
-  readonly port: number
-  readonly path: string
-  /** Cursor of an old change. */
-  readonly cursor: string
-  /** How much of it: 1 is the whole attack. */
-  readonly scale: number
-}
-
-/** What an attack works with. */
-interface Arena {
-  readonly request: AttackRequest
-  /** A socket that was let in. @param token whom it says it is */
-  connect(token?: string): Promise<RawWebSocket>
-  send(socket: RawWebSocket, message: object): void
-  /** Writes to a connection of its own, which goes with the attacker. */
-  write(socket: Socket, text: string): void
-  count(full: number): number
-}
-
-type Attack = (arena: Arena) => Promise<void>
 
 const REPLAY = (cursor: string): string =>
   `subscription { orderChanged(after: "${cursor}") { new { id reference customer details } } }`
@@ -43,6 +21,7 @@ const COSTLY: readonly object[] = [
 
 /** The attacks by name. */
 const ATTACKS = {
+  ...LIVE_ATTACKS,
   /** The control: what the same minutes cost where nobody is hostile. */
   async nothing() {},
   /** Every subscription of every socket asks for all that is retained. */
@@ -159,14 +138,6 @@ const ATTACKS = {
       arena.write(socket, `${head}content-length: ${body.length}\r\n\r\n${body}`)
     }
   },
-  /** As many different lists as are let in, each as long as may be, of rows that change all the time. */
-  async 'live lists'(arena) {
-    await openLists(arena)
-  },
-  /** The same, and what has changed of them waits. */
-  async 'live lists that nobody reads'(arena) {
-    for (const socket of await openLists(arena)) socket.stall()
-  },
   /** Clients of whom nobody can say who they are. */
   async 'contexts that hang'(arena) {
     const knock = (): void => {
@@ -181,13 +152,18 @@ const ATTACKS = {
 /** Name of an attack. */
 export type AttackName = keyof typeof ATTACKS
 
+/** Which, and what its attacker knows. */
+export interface AttackRequest extends AttackerKnows {
+  readonly attack: AttackName
+}
+
 const intervals: NodeJS.Timeout[] = []
 const sockets: { destroy(): unknown }[] = []
 let sentBytes = 0
 
 /** Ten sockets, each of which does something twenty times, and once more after each interval. */
 async function again(
-  { connect: open, count }: Arena,
+  { connect: open, count }: Parameters<Attack>[0],
   everyMs: number,
   act: (socket: RawWebSocket, id: string) => void,
 ): Promise<void> {
@@ -203,27 +179,6 @@ async function again(
   }
   actAll()
   intervals.push(setInterval(actAll, everyMs))
-}
-
-const LISTED =
-  'subscription ($where: CommentWhere) { commentList(where: $where, orderBy: [{ id: DESC }], take: 1000) { ... on CommentListSnapshot { rows { id } } ... on CommentListPatch { operations { kind index row { id } } } } }'
-
-/** Twenty-five sockets, each with as many lists as its budget lets in. */
-async function openLists(arena: Arena): Promise<readonly RawWebSocket[]> {
-  const opened: RawWebSocket[] = []
-  for (let at = 0; at < arena.count(25); at += 1) {
-    const socket = await arena.connect()
-    opened.push(socket)
-    for (let id = 0; id < arena.count(45); id += 1) {
-      const variables = { where: { id: { gt: String(at * 45 + id) } } }
-      arena.send(socket, { id: String(id), type: 'subscribe', payload: { query: LISTED, variables } })
-    }
-  }
-  return opened
-}
-
-function subscribe(id: string, query: string): object {
-  return { id, type: 'subscribe', payload: { query } }
 }
 
 async function start(request: AttackRequest): Promise<void> {

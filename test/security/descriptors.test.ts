@@ -32,8 +32,8 @@ function frame(payload: string, first = 0x81): Buffer {
 const init = frame('{"type":"connection_init"}')
 const subscribe = frame('{"id":"1","type":"subscribe","payload":{"query":"subscription { ticks }"}}')
 const TICKS = '{"query":"subscription { ticks }"}'
-const post = (accept: string, body: string, length = body.length) =>
-  `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\naccept: ${accept}\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`
+const post = (accept: string, body: string, length = body.length, more = 'connection: close') =>
+  `POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\n${more}\r\naccept: ${accept}\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`
 
 interface Case {
   readonly options?: Partial<ServerOptions>
@@ -42,7 +42,7 @@ interface Case {
   /** What the server is heard to say. */
   readonly says: string | RegExp
   /** What is done before the clients come. */
-  readonly prepare?: (server: RowcastServer) => void
+  readonly prepare?: (server: RowcastServer) => unknown
 }
 
 const limits = {
@@ -110,6 +110,33 @@ const CASES: Readonly<Record<string, Case>> = {
     options: { context: () => ({ context: {}, expiresAt: Date.now() + 500 }), limits },
     sends: [post('multipart/mixed;subscriptionSpec=1.0', TICKS)],
     says: 'SESSION_EXPIRED',
+  },
+  ...Object.fromEntries(
+    ['text/event-stream', 'multipart/mixed;subscriptionSpec=1.0'].map((accept) => [
+      `too many streams of an address: ${accept}`,
+      {
+        options: {
+          trustedProxyCount: 1,
+          limits: { ...limits, connectionsPerAddressMax: 1 },
+          // Of the one that is let in.
+          context: () => ({ context: {}, expiresAt: Date.now() + 500 }),
+        },
+        sends: [post(accept, TICKS, TICKS.length, 'connection: close\r\nx-forwarded-for: 203.0.113.1')],
+        says: /TOO_MANY_CONNECTIONS|SESSION_EXPIRED/,
+      } satisfies Case,
+    ]),
+  ),
+  'more requests than may wait for an answer': {
+    sends: [
+      post('text/event-stream', TICKS, TICKS.length, 'x: y') +
+        'GET /health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'.repeat(70),
+    ],
+    says: /^$|text\/event-stream/,
+  },
+  'a server that ends its streams': {
+    sends: [post('text/event-stream', TICKS)],
+    says: /retry: |SERVER_STOPPING/,
+    prepare: (server) => setTimeout(() => void server.close(), 300),
   },
   'subscribe before init': { sends: [upgrade(), subscribe], says: code(4401) },
   'two inits': { sends: [upgrade(), init, init], says: code(4429) },
