@@ -92,12 +92,19 @@ async function readEvents<Data>(
       text = blocks.pop() ?? ''
       for (const block of blocks) readEvent(block, sink, seen, onComment)
     }
-    sink.end({ kind: 'closed', reason: 'end of response' })
+    sink.end({ kind: 'closed', reason: endOf(response, text) })
   } catch (error) {
     sink.end({ kind: 'closed', reason: error instanceof Error ? error.name : String(error) })
   } finally {
     clearTimeout(silence)
   }
+}
+
+/** Where it is no event stream, what it is instead: else nobody could say afterwards why nothing came. */
+function endOf({ status, headers }: Response, rest: string): string {
+  const type = headers.get('content-type')
+  if (type?.startsWith('text/event-stream') === true && rest === '') return 'end of response'
+  return `end of response: ${status}, ${type ?? 'no media type'}, ${rest.slice(0, 500)}`
 }
 
 function readEvent<Data>(

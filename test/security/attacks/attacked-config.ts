@@ -29,6 +29,9 @@ export const NO_POLICIES: Readonly<Record<string, string>> = {
 /** The longest a client may stay silent, and a context may take. */
 export const PATIENCE_MS = 1_000
 
+/** How long a request may take to come in: whoever runs these beside much else is not to be taken for one that trickles. */
+const REQUEST_MS = 5_000
+
 /** How long the policy of teams takes. */
 const SLOW_RULE_MS = 200
 
@@ -76,7 +79,7 @@ export default defineConfig({
   },
   trustedProxyCount: 1,
   limits: {
-    connectionsPerAddressMax: 20, connectionInitTimeoutMs: ${PATIENCE_MS}, pingIntervalMs: 2_000, requestTimeoutMs: ${PATIENCE_MS},
+    connectionsPerAddressMax: 20, connectionInitTimeoutMs: ${PATIENCE_MS}, pingIntervalMs: 2_000, requestTimeoutMs: ${REQUEST_MS},
     closeTimeoutMs: 500,
   },
 })
