@@ -13,6 +13,7 @@ import type { PipelinePlugin } from '../session/connection-state.ts'
 import { createDeliveryGroups, type DeliveryGroups } from './delivery-group.ts'
 import { createDeliveryTurn, type DeliveryTurn } from './delivery-turn.ts'
 import { createFrameBatch, type FrameBatch } from './frame-batch.ts'
+import { ResultsOnTheirWay } from './results-ahead.ts'
 import { ResultStream } from './subscription-results.ts'
 
 /** What deliveries need. */
@@ -61,6 +62,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { mask, guard, nowMs, payloadBytesMax, within = (work) => work } = options
   const turn = createDeliveryTurn(guard, nowMs)
   const turns = new TurnShare({ guard, isOneByOne: true, nowMs })
+  const onTheirWay = new ResultsOnTheirWay(nowMs)
   const keptBytesMax = resultBytesMaxOf(heapBytesLeft())
   const isBusy = () => turn.isBusy || turns.isBusy
   const groups = createDeliveryGroups({ mask, guard, keptBytesMax, isBusy, within, payloadBytesMax })
@@ -83,7 +85,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     try {
       if (isOwn && options.changesMaxOf !== undefined) source.boundParts?.(options.changesMaxOf(args))
       const group = groups.join(args, isOwn ? audienceOf(events) : null, isOwn)
-      return new ResultStream({ source, group, args, turns, onDelivered })
+      return new ResultStream({ source, group, args, turns, onTheirWay, onDelivered })
     } catch (error) {
       // Variables may be nested more deeply than a text can be made of: nobody else would end the source.
       await source.return?.()

@@ -19,8 +19,47 @@ const RESULTS_MAX = 100
 /** Characters of results that are there and have to wait for an earlier one. */
 const CHARACTERS_MAX = 1024 * 1024
 
+/** Results of all subscriptions of a server that are on their way; each may have one, whatever others have. */
+const ALL_RESULTS_MAX = 500
+/** The longest that others wait for the results that one of many subscriptions begins at once, beside the one that is begun when it is over. */
+const BEGINNING_MS = 1
+
+/** What all subscriptions of a server have on its way. */
+export class ResultsOnTheirWay {
+  readonly #nowMs: () => number
+  #count = 0
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs
+  }
+
+  get hasRoom(): boolean {
+    return this.#count < ALL_RESULTS_MAX
+  }
+
+  /** Whether more are on their way than one subscription has: those of one are read together, however long it takes to begin them. */
+  get isCrowded(): boolean {
+    return this.#count > RESULTS_MAX
+  }
+
+  get nowMs(): number {
+    return this.#nowMs()
+  }
+
+  /** Counts one until it is there, whoever waits for it by then. */
+  async add<Result>(pending: Promise<Result>): Promise<Result> {
+    this.#count += 1
+    try {
+      return await pending
+    } finally {
+      this.#count -= 1
+    }
+  }
+}
+
 /** What results ahead need. */
 export interface ResultsAheadOptions {
+  readonly all: ResultsOnTheirWay
   /** Begins one; never throws, never rejects. */
   readonly resultOf: (delivery: unknown) => DeliveryResult | Promise<DeliveryResult>
   /** The first of them is there, after it had to be waited for. */
@@ -32,12 +71,16 @@ export interface ResultsAheadOptions {
 /** The results, in order. */
 export class ResultsAhead {
   readonly #entries: AheadResult[] = []
+  readonly #all: ResultsOnTheirWay
   readonly #resultOf: (delivery: unknown) => DeliveryResult | Promise<DeliveryResult>
   readonly #onFirst: () => void
   readonly #onFailure: (error: unknown) => void
   #characters = 0
+  /** Whether the last that were begun were fewer than there is room for. */
+  #isCut = false
 
-  constructor({ resultOf, onFirst, onFailure }: ResultsAheadOptions) {
+  constructor({ all, resultOf, onFirst, onFailure }: ResultsAheadOptions) {
+    this.#all = all
     this.#resultOf = resultOf
     this.#onFirst = onFirst
     this.#onFailure = onFailure
@@ -52,20 +95,36 @@ export class ResultsAhead {
     const entry: AheadResult = { delivery, pending, result: null }
     this.#entries.push(entry)
     if (pending instanceof Promise) {
-      const settled = this.#settleLater(entry, pending)
+      const settled = this.#settleLater(entry, this.#all.add(pending))
       // Nobody may come for it.
       settled.catch(() => undefined)
       entry.pending = settled
     } else this.#settle(entry, pending)
   }
 
-  /** Begins those of what the subscription has, as long as there is room and the first has to be waited for. */
-  fill(pull: DeliveryPull<unknown>): void {
-    while (this.#isWaiting && this.#entries.length < RESULTS_MAX && this.#characters < CHARACTERS_MAX) {
+  /**
+   * Begins those of what the subscription has, as long as there is room and the first has to be waited for.
+   * @returns false where there is more to begin, and others are to have their turn before
+   */
+  fill(pull: DeliveryPull<unknown>): boolean {
+    this.#isCut = !this.#begin(pull)
+    return !this.#isCut
+  }
+
+  /** The same where the last time was over before. Else nothing: what is begun one by one is read one by one. */
+  fillOn(pull: DeliveryPull<unknown>): boolean {
+    return !this.#isCut || this.fill(pull)
+  }
+
+  #begin(pull: DeliveryPull<unknown>): boolean {
+    const untilMs = this.#all.nowMs + BEGINNING_MS
+    while (this.#isWaiting && this.#hasRoom) {
       const delivery = pull.take()
-      if (delivery === undefined) return
+      if (delivery === undefined) return true
       this.add(delivery)
+      if (this.#all.isCrowded && this.#all.nowMs >= untilMs) return false
     }
+    return true
   }
 
   shift(): AheadResult | undefined {
@@ -77,6 +136,10 @@ export class ResultsAhead {
   clear(): void {
     this.#entries.length = 0
     this.#characters = 0
+  }
+
+  get #hasRoom(): boolean {
+    return this.#all.hasRoom && this.#entries.length < RESULTS_MAX && this.#characters < CHARACTERS_MAX
   }
 
   get #isWaiting(): boolean {

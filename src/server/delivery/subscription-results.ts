@@ -15,7 +15,7 @@ import type { DeliveryGroup } from './delivery-group.ts'
 import type { FrameBatch } from './frame-batch.ts'
 import { type PulledIterator, pullFrom } from './iterator-pull.ts'
 import { type DeliveryResult, FailedResult, type ResultText } from './result-text.ts'
-import { type AheadResult, ResultsAhead } from './results-ahead.ts'
+import { type AheadResult, ResultsAhead, type ResultsOnTheirWay } from './results-ahead.ts'
 import type { FrameSource, SocketOutbox } from './socket-outbox.ts'
 
 /** Where a result's finished text is found: results are passed on by Yoga as if they were GraphQL's own. */
@@ -46,6 +46,8 @@ export interface ResultStreamOptions {
   readonly args: ExecutionArgs
   /** When results are made for whoever iterates them: all that wait for a change ask in one go. */
   readonly turns: TurnShare
+  /** Those of all subscriptions. */
+  readonly onTheirWay: ResultsOnTheirWay
   /** Notified of each delivery that is handed on. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }
@@ -114,8 +116,9 @@ export class ResultStream extends AsyncGeneration<TextResult> {
 
   /** The next result, begun; those behind it are begun as well while it is waited for. */
   async #nextAhead(): Promise<AheadResult | undefined> {
-    const { source, group, args, turns } = this.#options
+    const { source, group, args, turns, onTheirWay } = this.#options
     this.#ahead ??= new ResultsAhead({
+      all: onTheirWay,
       resultOf: (delivery) => group.resultOf(delivery, args),
       // Whoever iterates waits for the result, which is the failure then.
       onFirst: () => undefined,
@@ -163,13 +166,14 @@ class FrameStream implements FrameSource, DeliveryReader {
   readonly #group: DeliveryGroup
   readonly #args: ExecutionArgs
   readonly #onDelivered: ResultStreamOptions['onDelivered']
+  readonly #onTheirWay: ResultsOnTheirWay
   /** Results that have to be waited for, in order; null before the first. */
   #ahead: ResultsAhead | null = null
   #failure: { readonly error: unknown } | null = null
   #isStopped = false
   #settle: { resolve(): void; reject(error: unknown): void } | null = null
 
-  constructor({ source, group, args, onDelivered }: ResultStreamOptions, route: FrameRoute) {
+  constructor({ source, group, args, onTheirWay, onDelivered }: ResultStreamOptions, route: FrameRoute) {
     const { pull, end } =
       source.pull === undefined ? pullFrom(source) : { pull: source.pull, end: () => nextOf(source) }
     this.#outbox = route.outbox
@@ -179,6 +183,7 @@ class FrameStream implements FrameSource, DeliveryReader {
     this.#end = end
     this.#group = group
     this.#args = args
+    this.#onTheirWay = onTheirWay
     this.#onDelivered = onDelivered
   }
 
@@ -233,7 +238,7 @@ class FrameStream implements FrameSource, DeliveryReader {
         return true
       }
       const result = first === undefined ? this.#resultOf(delivery) : first.result
-      if (result === null) return true
+      if (result === null) return this.#ahead?.fillOn(this.#pull) ?? true
       if (first !== undefined) this.#ahead?.shift()
       if (result instanceof FailedResult) this.#fail(result.error)
       else this.#addFrame(frames, result, delivery)
@@ -265,6 +270,7 @@ class FrameStream implements FrameSource, DeliveryReader {
     const pending = this.#group.resultOf(delivery, this.#args)
     if (!(pending instanceof Promise)) return pending
     this.#ahead ??= new ResultsAhead({
+      all: this.#onTheirWay,
       resultOf: (next) => this.#group.resultOf(next, this.#args),
       onFirst: () => this.#outbox.enlist(this),
       onFailure: (error) => this.#abort(error),
