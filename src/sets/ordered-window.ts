@@ -137,9 +137,14 @@ export class OrderedWindow {
     const { idOf, order } = this.#options
     const id = before === null ? null : idOf(before.key)
     const kept = id === null ? undefined : this.#byId.get(id)
+    // A key that may change hands within a transaction: what is kept under it is another row.
+    if (before !== null && kept !== undefined && (order.compare(before.row, kept.row) ?? 0) !== 0)
+      return 'unknown'
     const at = kept === undefined ? -1 : this.#rows.indexOf(kept)
     if (after === null) return at < 0 ? 'none' : this.#remove(at)
     const row = this.#windowRow(after, (each) => this.#byId.get(each) ?? kept)
+    // Of rows that change keys, or come under one that is kept, nobody knows which of them holds it in the end.
+    if (row.id !== id && (id !== null || this.#byId.has(row.id))) return 'unknown'
     if (row.id === id && before !== null && order.compare(before.row, after.row) === 0) {
       if (at < 0) return 'none'
       this.#takeOut(at)

@@ -3,6 +3,7 @@
  * values, as long as it is not they that leave. Everything else is read again.
  */
 import type { FieldSpec, ModelCatalog } from '../catalog/model-catalog.ts'
+import { canonicalText } from '../catalog/values/canonical-text.ts'
 import type { AnyRow } from '../changes/change.ts'
 import type { KeptView } from './kept-parts.ts'
 import type { StepEffect } from './ordered-window.ts'
@@ -135,9 +136,11 @@ export class TotalsView implements KeptView<LoadedTotals, ShownTotals> {
     const added = plus === null ? 1 : at === null ? -1 : compare(plus, at)
     if (order === null || added === null) return 'unknown'
     const isBetter = plus !== null && (at === null || sign * added < 0)
-    const isStill = plus !== null && added === 0
+    const isEqual = plus !== null && at !== null && added === 0
+    // PostgreSQL shows either of two that are equal and do not look the same: 'a' and 'A' of citext.
+    if (isEqual && canonicalText(plus) !== canonicalText(at)) return 'unknown'
     // It was the last one of its value, as far as is known.
-    if (minus !== null && at !== null && order === 0 && !isBetter && !isStill) return 'unknown'
+    if (minus !== null && at !== null && order === 0 && !isBetter && !isEqual) return 'unknown'
     if (!isBetter) return 'none'
     kept[name] = plus
     return 'changed'

@@ -198,6 +198,55 @@ describe('what is kept of a list', () => {
   })
 })
 
+describe('keys that change hands within a transaction, where they are deferrable', () => {
+  const opened = () => {
+    const order = rowOrderOf(numbered, blogCatalog, [
+      { field: numbered.fields[1] as never, direction: 'asc' },
+    ])
+    const window = new OrderedWindow({
+      ...{ take: 2, margin: 1, order, bytesOf: () => 10 },
+      idOf: ({ id }) => String(id),
+    })
+    window.reset([1, 2, 3, 4].map((id) => keyed(id, id)))
+    return window
+  }
+  const keyed = (id: number, count: number) => ({ key: { id }, row: { id, count } })
+
+  it('are asked for again: a row that takes the key of another, one that is kept or not, and one that comes under it', () => {
+    expect(opened().apply({ before: keyed(1, 1), after: keyed(2, 1) })).toBe('unknown')
+    expect(opened().apply({ before: keyed(1, 1), after: keyed(9, 1) })).toBe('unknown')
+    expect(opened().apply({ before: null, after: keyed(2, 0) })).toBe('unknown')
+    const window = opened()
+    expect(window.apply({ before: null, after: keyed(9, 0) })).toBe('changed')
+    // The one that had it until then, and is not in the list.
+    expect(window.apply({ before: keyed(9, 90), after: null })).toBe('unknown')
+  })
+})
+
+describe('the least and the greatest of texts that are equal and do not look the same', () => {
+  const names = buildModel(
+    [buildField('id', 'Int'), { ...buildField('name', 'String'), nativeType: 'Citext' }],
+    {
+      name: 'Named',
+      primaryKey: ['id'],
+    },
+  )
+  const kept = (min: string) => {
+    const fields = { sum: [], min: names.fields.slice(1), max: [] }
+    const view = new TotalsView(fields, blogCatalog, bytesOf)
+    view.reset({ count: 1, filled: {}, sum: {}, min: { name: min }, max: {}, bytes: 0 })
+    return view
+  }
+  const named = (name: string) => ({ key: { id: 1 }, row: { id: 1, name } })
+
+  it('are asked for again', () => {
+    expect(kept('a').apply({ before: named('a'), after: named('A') })).toBe('unknown')
+    expect(kept('a').apply({ before: null, after: named('A') })).toBe('unknown')
+    expect(kept('a').apply({ before: named('A'), after: null })).toBe('unknown')
+    expect(kept('a').apply({ before: named('a'), after: named('a') })).toBe('none')
+  })
+})
+
 describe('a sum of Int that JavaScript has rounded', () => {
   it('is asked for again, and not added to', () => {
     const field = buildField('count', 'Int')
