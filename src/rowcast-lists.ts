@@ -2,6 +2,7 @@
 import { mapIterator } from './async-iteration.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import { asksRelatedRows } from './bus/filter/change-filter.ts'
+import { widenedFilter } from './bus/filter/widened.ts'
 import { TurnShare } from './bus/turn-share.ts'
 import type { ModelSpec, ModelTypeMap } from './catalog/model-catalog.ts'
 import { omittedByPrisma, withWholeRows } from './catalog/prisma-omit.ts'
@@ -243,10 +244,12 @@ class Lists {
 
   #sharedParts(model: ModelSpec, { filter, relations, asked }: Followed) {
     const { rowcast } = this.#host
-    const isAskedAgain = asksRelatedRows(filter)
-    const models = isAskedAgain ? followedModels(this.#host.related, model, { filter }) : []
+    const decidedBy = asksRelatedRows(filter) ? followedModels(this.#host.related, model, { filter }) : null
+    // Where the database may judge a row otherwise, it is asked.
+    const wider = widenedFilter(filter)
+    const isAskedAgain = decidedBy !== null || wider !== null
     checkReadRelations(this.#host.related, asked)
-    const followed = { model: model.name, filter, relations, asked, decidedBy: isAskedAgain ? models : null }
+    const followed = { model: model.name, filter: wider ?? filter, relations, asked, decidedBy }
     return {
       isAskedAgain,
       isAnonymous: isAskedAgain || asked.some(mayBeOfHidden),

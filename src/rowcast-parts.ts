@@ -12,6 +12,7 @@ import { guardTimers, NODE_TIMERS } from './bus/time-slices.ts'
 import type { ModelCatalog, ModelTypeMap } from './catalog/model-catalog.ts'
 import { parseCatalog } from './catalog/parse-catalog.ts'
 import { withPrismaOmit } from './catalog/prisma-omit.ts'
+import { TimeDigits } from './catalog/time-digits.ts'
 import { MONEY_SCALE_DEFAULT } from './catalog/values/decimal-codecs.ts'
 import { createConsoleLogger } from './console-logger.ts'
 import { RowcastError } from './errors.ts'
@@ -35,6 +36,7 @@ export interface RowcastParts<Types extends ModelTypeMap = ModelTypeMap> {
   readonly options: RowcastOptions<Types, unknown>
   readonly catalog: ModelCatalog<Types>
   readonly models: RegisteredModels
+  readonly timeDigits: TimeDigits
   readonly logger: Logger
   /** The database. */
   readonly address: ConnectionTarget
@@ -67,9 +69,11 @@ export function createParts<Types extends ModelTypeMap>(
   options: RowcastOptions<Types, unknown>,
   moneyScale: () => number | undefined,
 ): RowcastParts<Types> {
+  const timeDigits = new TimeDigits()
   const catalog: typeof options.catalog = {
     ...withPrismaOmit(parseCatalog(options.catalog), options.prisma),
     '~moneyScale': () => moneyScale() ?? MONEY_SCALE_DEFAULT,
+    '~timeDigits': (field) => timeDigits.of(field),
   }
   const logger = createSafeLogger(options.logger ?? createConsoleLogger())
   const { target: primary, schema, queryRole } = resolveConnectionTarget(options)
@@ -115,7 +119,7 @@ export function createParts<Types extends ModelTypeMap>(
       },
       isShared: archive !== null,
     }),
-    ...{ models, held },
+    ...{ models, held, timeDigits },
     names: { schema, slot, publication, isSlotDefault: options.slot === undefined },
     hub: createMessageHub(queueLengthMax ?? 65_536, guard),
   }

@@ -89,10 +89,10 @@ export class RowcastReader {
   }
 
   #create(): ChangeReader {
-    const { catalog, models, names, bus, hub } = this.#parts
+    const { catalog, models, names, bus, hub, timeDigits } = this.#parts
     const goal = models.goalFor(names)
     const layout = { catalog, models: models.specs, defaultSchema: names.schema }
-    const registryParts = { ...layout, keepsIdentity: modelsKeepingIdentity(goal) }
+    const registryParts = { ...layout, keepsIdentity: modelsKeepingIdentity(goal), timeDigits }
     const createRegistry = (): RelationRegistry => createRelationRegistry(registryParts)
     const registry = createRegistry()
     this.#registry = registry

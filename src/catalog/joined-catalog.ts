@@ -1,6 +1,6 @@
 /** Stage 3, catalog. The catalogs of several databases as one: names of models, enums and relations are those of one schema. */
 import { RowcastError } from '../errors.ts'
-import type { EnumSpec, JoinTableSpec, ModelCatalog, ModelSpec } from './model-catalog.ts'
+import type { EnumSpec, FieldSpec, JoinTableSpec, ModelCatalog, ModelSpec } from './model-catalog.ts'
 import { CATALOG_VERSION } from './parse-catalog.ts'
 
 /** Catalogs by the names of their sources. */
@@ -32,8 +32,10 @@ export function joinCatalogs(catalogs: Catalogs): ModelCatalog {
     )
   }
   const scales = Object.values(catalogs).flatMap((catalog) => catalog['~moneyScale'] ?? [])
+  const digits = Object.values(catalogs).flatMap((catalog) => catalog['~timeDigits'] ?? [])
   return {
     ...{ formatVersion: CATALOG_VERSION, models, enums, joinTables },
+    ...(digits.length === 0 ? {} : { '~timeDigits': (field) => firstOf(digits, field) }),
     ...(scales.length === 0 ? {} : { '~moneyScale': () => Math.max(...scales.map((scale) => scale())) }),
     ...(Object.values(catalogs).some((catalog) => catalog['~alwaysRequired'] === true)
       ? { '~alwaysRequired': true }
@@ -78,3 +80,14 @@ export function renameModels(catalog: ModelCatalog, names: ReadonlyMap<string, s
   }))
   return { ...catalog, models: Object.fromEntries(models), enums: Object.fromEntries(enums), joinTables }
 }
+
+/** What the source says that has the field. */
+function firstOf(digits: readonly DigitsOf[], field: FieldSpec): number | undefined {
+  for (const of of digits) {
+    const known = of(field)
+    if (known !== undefined) return known
+  }
+  return undefined
+}
+
+type DigitsOf = NonNullable<ModelCatalog['~timeDigits']>

@@ -148,6 +148,8 @@ export interface ModelCatalog<Types extends ModelTypeMap = ModelTypeMap> {
   readonly '~types'?: Types
   /** Digits of money after the point, once the database has been asked. Never generated. @default 2 */
   readonly '~moneyScale'?: () => number
+  /** Digits of a second that columns have, once the stream has described their tables. Never generated. @default as the Prisma schema has it */
+  readonly '~timeDigits'?: (field: FieldSpec) => number | undefined
   /** `alwaysRequired` of the config. Never generated. @default false */
   readonly '~alwaysRequired'?: boolean
 }

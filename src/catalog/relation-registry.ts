@@ -14,6 +14,7 @@ import { createForeignEntry, type RelationEntry } from './relation-entry.ts'
 import { describeShape, isNamesake } from './relation-shape.ts'
 import { createDriftError, createRenameError, layOutRow } from './row-layout.ts'
 import { createRowReader, type RowReader } from './row-reader.ts'
+import type { TimeDigits } from './time-digits.ts'
 import { WritingTables } from './writing-tables.ts'
 
 /** What the registry is made of. */
@@ -25,6 +26,8 @@ export interface RelationRegistryOptions {
   readonly defaultSchema?: string | undefined
   /** Names of the models whose tables keep the replica identity they have. @default none: whole old rows are counted on */
   readonly keepsIdentity?: ReadonlySet<string> | undefined
+  /** Where it is noted what columns of times have. */
+  readonly timeDigits?: TimeDigits | undefined
 }
 
 /** The relations of one stream. */
@@ -84,8 +87,7 @@ export function createRelationRegistry(options: RelationRegistryOptions): Relati
 
 class Registry implements RelationRegistry {
   readonly #tables: ModelTables
-  readonly #catalog: RelationRegistryOptions['catalog']
-  readonly #keepsIdentity: ReadonlySet<string>
+  readonly #options: RelationRegistryOptions
   readonly #entries = new Map<number, RelationEntry>()
   readonly #shapes = new Map<number, string>()
   readonly #types = new Map<number, DynamicType>()
@@ -96,10 +98,9 @@ class Registry implements RelationRegistry {
   #revision = 0
   readonly #nameOf = (oid: number) => this.#entries.get(oid)?.model?.name
 
-  constructor({ catalog, models, defaultSchema, keepsIdentity }: RelationRegistryOptions) {
-    this.#catalog = catalog
-    this.#keepsIdentity = keepsIdentity ?? new Set()
-    this.#tables = new ModelTables(models, defaultSchema ?? 'public')
+  constructor(options: RelationRegistryOptions) {
+    this.#options = options
+    this.#tables = new ModelTables(options.models, options.defaultSchema ?? 'public')
   }
 
   update(message: RelationMessage): RelationEntry {
@@ -113,6 +114,7 @@ class Registry implements RelationRegistry {
     this.#entries.set(message.oid, entry)
     this.#shapes.set(message.oid, shape)
     this.#updateFault(entry.model)
+    if (entry.model !== null) this.#options.timeDigits?.note(message, entry.model)
     if (entry.model !== null) this.#revision += 1
     return entry
   }
@@ -227,7 +229,7 @@ class Registry implements RelationRegistry {
   }
 
   #layOut(relation: RelationMessage, model: ModelSpec, types: ReadonlyMap<number, DynamicType>) {
-    return layOutRow(relation, model, this.#catalog, {
+    return layOutRow(relation, model, this.#options.catalog, {
       types,
       unpublished: this.#tables.unpublishedOf(relation),
     })
@@ -243,7 +245,7 @@ class Registry implements RelationRegistry {
     const { layout, findings } = this.#layOut(relation, model, this.#types)
     if (findings.length > 0)
       return { relation, model, reader: null, drift: createDriftError(relation, model, findings) }
-    const isOldExpected = !this.#keepsIdentity.has(model.name)
+    const isOldExpected = this.#options.keepsIdentity?.has(model.name) !== true
     return { relation, model, reader: createRowReader({ ...layout, isOldExpected }), drift: null }
   }
 

@@ -67,7 +67,11 @@ function listInputs(builder: AnyBuilder, catalog: ModelCatalog, { spec, omit }: 
     kind: 'input',
     name: names.after,
     description: `What a row of ${spec.name} has in its key, and in each field of \`orderBy\`.`,
-    fields: inputFields(names, ordered.filter(isSeekable), (field) => graphqlTypeName(catalog, spec, field)),
+    fields: inputFields(
+      names,
+      ordered.filter((field) => isSeekable(field)),
+      (field) => graphqlTypeName(catalog, spec, field),
+    ),
   }
   const isOrdered = ordered.length > 0
   const hasPages = hasKeyPages(spec, omit)

@@ -50,12 +50,12 @@ export function compareValues(catalog: ModelCatalog, field: FieldSpec): Compare<
     kind === 'scalar' &&
     (ORDERED_TYPES.has(type) || nativeType === 'Uuid') &&
     !UNORDERED_NATIVE_TYPES.has(nativeType ?? '')
-  // What a row rounds may differ where it looks the same.
-  const isExact = isSeekable(field) || !ORDERED_TYPES.has(type)
+  // What a row rounds may differ where it looks the same. Of times that is known once the stream has described the table.
+  const isExact = () => isSeekable(field, catalog['~timeDigits']) || !ORDERED_TYPES.has(type)
   return (a, b) => {
     const [left, right] = [domain?.normalize(a), domain?.normalize(b)]
     if (domain == null || left === undefined || right === undefined) return null
-    if (domain.keyOf(left) === domain.keyOf(right)) return isExact ? 0 : null
+    if (domain.keyOf(left) === domain.keyOf(right)) return isExact() ? 0 : null
     return isOrdered ? domain.compare(left, right) || null : null
   }
 }

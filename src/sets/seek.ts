@@ -2,8 +2,9 @@
  * Beside the spine, sets. Pages by key: the rows that follow a row in an order, as a `where` of Prisma. What says where a page begins are
  * the values of the last row before it, so it does not matter whether that row is still there.
  */
-import type { FieldSpec, ModelSpec } from '../catalog/model-catalog.ts'
+import type { FieldSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { uniqueFieldsOf } from '../catalog/row-key.ts'
+import { hidesDigits } from '../catalog/time-digits.ts'
 import { noRowOf } from './no-row.ts'
 
 /** One part of an order. PostgreSQL puts nulls last where it ascends, and first where it descends. */
@@ -24,18 +25,14 @@ const EXACT_TYPES: Readonly<Record<string, ReadonlySet<string | null>>> = {
   Boolean: new Set([null, 'Boolean']),
 }
 
-/** A row shows times to the millisecond. */
-const TIME_DIGITS_MAX = 3
-
 /**
  * Whether the rows behind a value can be asked for by the value that a row shows. Not of what it rounds (microseconds, floating
  * point, money), nor of what Prisma cannot compare (enums, bytes).
  */
-export function isSeekable({ type, kind, nativeType, nativeArguments, isList }: FieldSpec): boolean {
+export function isSeekable(field: FieldSpec, digitsOf?: ModelCatalog['~timeDigits']): boolean {
+  const { type, kind, nativeType, isList } = field
   if (isList || kind !== 'scalar' || EXACT_TYPES[type]?.has(nativeType) !== true) return false
-  if (type !== 'DateTime' || nativeType === 'Date' || nativeType === null) return true
-  const [digits] = nativeArguments ?? []
-  return digits !== undefined && Number(digits) <= TIME_DIGITS_MAX
+  return !hidesDigits(field, digitsOf)
 }
 
 /** The fields that distinguish any two rows of the model, none of them null; empty where there are none. */

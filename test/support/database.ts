@@ -31,6 +31,8 @@ export interface TestDatabaseOptions {
   readonly serverUrl?: string | undefined
   /** @default the server's */
   readonly encoding?: 'SQL_ASCII' | 'WIN1252' | undefined
+  /** Text is ordered and lower-cased by ICU. @default as the server has it */
+  readonly icu?: { readonly locale: string } | undefined
 }
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../prisma/migrations', import.meta.url))
@@ -42,11 +44,20 @@ export async function openDatabase(options: TestDatabaseOptions = {}): Promise<T
   const server = parseConnectionTarget(options.serverUrl ?? sharedPostgresUrl())
   const name = `test_${randomUUID().slice(0, 8)}`
   await withSqlClient(server, async (sql) => {
-    const template = options.migrate ? await provideTemplate(server, sql) : 'template0'
-    const more = options.encoding === undefined ? '' : await encodingClause(sql, options.encoding)
+    // Its tables are made anew: a copy has the locale of what it is copied from.
+    const template =
+      options.migrate && options.icu === undefined ? await provideTemplate(server, sql) : 'template0'
+    const more =
+      options.icu !== undefined
+        ? ` LOCALE_PROVIDER icu ICU_LOCALE '${options.icu.locale}' LOCALE 'C.UTF-8'`
+        : options.encoding === undefined
+          ? ''
+          : await encodingClause(sql, options.encoding)
     await sql.execute(`CREATE DATABASE ${name} TEMPLATE ${template}${more}`)
   })
   const target = { ...server, database: name }
+  if (options.migrate && options.icu !== undefined)
+    await applyMigrations({ target, folder: MIGRATIONS_FOLDER })
   const session = createSession(target)
   return {
     name,

@@ -32,6 +32,8 @@ export type Condition =
       readonly cost: number
       /** What it is of whatever value there is, by what was written: of `contains: ''` true, of `hasSome: []` false. @default it depends */
       readonly ofAny?: boolean | undefined
+      /** Whether PostgreSQL may judge it otherwise; see `ValueDomain`. @default false */
+      readonly mayDiffer?: boolean | undefined
       readonly test: (value: unknown) => Outcome
     }
   /**

@@ -1,5 +1,6 @@
 /** Stage 6, bus. Which fields' values are compared how. */
 import type { FieldSpec, ModelCatalog } from '../../catalog/model-catalog.ts'
+import { hidesDigits } from '../../catalog/time-digits.ts'
 import { MONEY_SCALE_DEFAULT } from '../../catalog/values/decimal-codecs.ts'
 import type { NativeTypeName } from '../../catalog/values/type-table.ts'
 import { explainUnrepresentable } from '../../catalog/values/unrepresentable-value.ts'
@@ -56,7 +57,7 @@ function enumDomain(names: readonly string[]): ValueDomain<string> {
   }
 }
 
-type DomainCatalog = Pick<ModelCatalog, 'enums' | '~moneyScale'>
+type DomainCatalog = Pick<ModelCatalog, 'enums' | '~moneyScale' | '~timeDigits'>
 
 /** As the others of its scalar. */
 const AS_SCALAR = null
@@ -107,5 +108,8 @@ export function domainOf(field: FieldSpec, catalog: DomainCatalog): ValueDomain 
   const row = rowOf(field)
   if (typeof row === 'string') return null
   if (typeof row === 'function') return row(catalog) as ValueDomain
-  return (row as ValueDomain | null) ?? BY_TYPE[field.type] ?? null
+  const domain = (row as ValueDomain | null) ?? BY_TYPE[field.type] ?? null
+  return domain !== null && hidesDigits(field, catalog['~timeDigits'])
+    ? { ...domain, mayDiffer: 'all' }
+    : domain
 }

@@ -139,6 +139,7 @@ function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, path
     preparation: isCostly ? { name: domain.name, prepare: domain.normalize } : null,
     cost: 1,
     ofAny: answerOfAnyText(isInOrder, bound),
+    mayDiffer: domain.mayDiffer !== undefined,
     test(value) {
       const normal = isCostly ? value : domain.normalize(value)
       return normal === undefined ? UNKNOWN : outcomeOf(isInOrder(domain.compare(normal, bound)))
@@ -155,6 +156,7 @@ function matching(reading: Reading, pattern: string, path: string): Condition {
     takesNull: false,
     preparation: isInsensitive || domain.isCostly ? matchedText(domain.pattern, isInsensitive) : null,
     ...{ cost, ofAny },
+    mayDiffer: isInsensitive || domain.mayDiffer === 'all',
     test: (text) => (typeof text === 'string' ? test(text) : UNKNOWN),
   }
 }

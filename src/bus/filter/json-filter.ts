@@ -157,7 +157,7 @@ function matching(reading: Reading, toPattern: LikeForm, operand: unknown, at: s
   }
   const name = `${path === null ? 'quoted text' : 'text'}${isInsensitive ? ', insensitive' : ''}`
   const check = (text: unknown) => test(text as string)
-  return typed(reading, { kind: 'string', cost, at, name, prepare, check, ofAny })
+  return typed(reading, { kind: 'string', cost, at, name, prepare, check, ofAny, mayDiffer: isInsensitive })
 }
 
 function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, at: string): Condition {
@@ -168,7 +168,8 @@ function compared(reading: Reading, isInOrder: OrderTest, operand: unknown, at: 
   }
   if (typeof operand === 'string') {
     const check = (value: unknown) => outcomeOf(isInOrder(compareCodePoints(String(value), operand)))
-    return typed(reading, { kind: 'string', at, check, ofAny: answerOfAnyText(isInOrder, operand) })
+    const ofAny = answerOfAnyText(isInOrder, operand)
+    return typed(reading, { kind: 'string', at, check, ofAny, mayDiffer: true })
   }
   throw badFilter(at, 'only numbers and strings have an order.', 'Give a number or a string.')
 }
@@ -184,6 +185,8 @@ interface KindTest {
   readonly check: (prepared: unknown) => Outcome
   /** What it is of whatever value of the kind there is. @default it depends */
   readonly ofAny?: boolean | undefined
+  /** Whether PostgreSQL may judge it otherwise. @default false */
+  readonly mayDiffer?: boolean | undefined
 }
 
 /** Stands for a value of another kind. */
@@ -192,14 +195,14 @@ const OTHER_KIND = Symbol('rowcast.otherKind')
 /** Of values of other kinds neither the test holds nor its negation, as Prisma has it. */
 function typed(
   reading: Reading,
-  { kind, at, cost = 1, name = 'value', prepare, check, ofAny }: KindTest,
+  { kind, at, cost = 1, name = 'value', prepare, check, ofAny, mayDiffer }: KindTest,
 ): Condition {
   if (reading.field.nativeType === 'Json' && reading.path === null) {
     throw badFilter(at, 'PostgreSQL has no such operator for json, only for jsonb.', 'Add `path: []`.')
   }
   const otherwise = outcomeOf(reading.isNegated)
   return prepared(reading, {
-    ...{ cost, ofAny },
+    ...{ cost, ofAny, mayDiffer },
     name: `${kind}: ${name}`,
     prepare: (value) => {
       if (value === undefined) return undefined
@@ -229,9 +232,11 @@ interface PreparedTest {
   readonly prepare: (value: Json | undefined) => unknown
   readonly check: (made: unknown) => Outcome
   readonly ofAny?: boolean | undefined
+  readonly mayDiffer?: boolean | undefined
 }
 
-function prepared({ field, path }: Reading, { cost, name, prepare, check, ofAny }: PreparedTest): Condition {
+function prepared({ field, path }: Reading, made: PreparedTest): Condition {
+  const { cost, name, prepare, check, ofAny, mayDiffer = false } = made
   // Of an optional field's null nobody knows which null it is; it is taken for the column's.
   const nullRoot = field.isRequired ? null : undefined
   const steps = path ?? []
@@ -247,6 +252,8 @@ function prepared({ field, path }: Reading, { cost, name, prepare, check, ofAny 
       },
     },
     ...{ cost, ofAny },
+    // Of an optional document's two nulls a row shows one.
+    mayDiffer: mayDiffer || (!field.isRequired && steps.length === 0),
     test: (made) => (made instanceof UnrepresentableValue ? UNKNOWN : check(made)),
   }
 }

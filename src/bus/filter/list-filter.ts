@@ -40,6 +40,7 @@ export function parseListFilter(context: FieldContext, input: unknown, path: str
     preparation: { name: `list of ${domain.name}`, prepare: (value) => listKeysOf(domain, value) },
     cost,
     ofAny: isEmptyList(operand) ? OF_NO_VALUES[operator] : undefined,
+    mayDiffer: domain.mayDiffer === 'all',
     test(list) {
       if (list === undefined) return UNKNOWN
       return list === null ? NULL : outcomeOf(test(list as ListKeys))

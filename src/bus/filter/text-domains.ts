@@ -32,11 +32,16 @@ function textDomain(
     normalize,
     keyOf: same,
     compare: compareCodePoints,
+    mayDiffer: 'order',
     ...overrides,
   }
 }
 
-const insensitive = textDomain('text, insensitive', { isCostly: true, normalText: lowerCase })
+const insensitive = textDomain('text, insensitive', {
+  isCostly: true,
+  normalText: lowerCase,
+  mayDiffer: 'all',
+})
 
 const text = textDomain('text', { pattern: { plain: same, insensitive: same }, insensitive })
 
@@ -47,6 +52,7 @@ const char = textDomain('char', {
   pattern: { plain: stripPadding, insensitive: same },
   insensitive: textDomain('char, insensitive', {
     isCostly: true,
+    mayDiffer: 'all',
     normalText: (value) => lowerCase(stripPadding(value)),
     // lower() makes text of the parameter, and of text every space counts.
     parse: (input) => (typeof input === 'string' ? lowerCase(input) : undefined),
@@ -55,12 +61,14 @@ const char = textDomain('char', {
 
 const citext = textDomain('citext', {
   isCostly: true,
+  mayDiffer: 'all',
   normalText: lowerCase,
   pattern: { plain: same, insensitive: same },
   insensitive,
 })
 
 const bits = textDomain('bits', {
+  mayDiffer: undefined,
   wanted: 'a string of 0 and 1',
   parse: (input) => (typeof input === 'string' && /^[01]*$/.test(input) ? input : undefined),
   normalize: asText,

@@ -34,6 +34,11 @@ export interface ValueDomain<Normal = unknown> {
   compare(a: Normal, b: Normal): number
   /** Makes of a filter's value what it is compared as, once a row is there: before, it has no key to be looked up by. */
   roundLate?(given: Normal): Normal
+  /**
+   * What of it PostgreSQL may judge otherwise: its order, or equality as well. By the collation of a column, which is not known here, or by digits
+   * that a row does not show. @default nothing
+   */
+  readonly mayDiffer?: 'order' | 'all' | undefined
   /** How text is matched against patterns; absent for what is no text. */
   readonly pattern?: PatternText
   /** The domain under `mode: insensitive`; absent where PostgreSQL has none for the type. */

@@ -1,6 +1,7 @@
 /** Stage 7, graphql. Which relations the rows of a live list are shown with: changes of those patch the rows. */
 import { type GraphQLResolveInfo, isObjectType } from 'graphql'
 import { asksRelatedRows } from '../../bus/filter/change-filter.ts'
+import { widenedFilter } from '../../bus/filter/widened.ts'
 import type { ModelSpec, RelationSpec } from '../../catalog/model-catalog.ts'
 import { type ShownRelation, shownRelation } from '../../sets/list-relations.ts'
 import { modelsOf, policyUnfollowed, type ReadRelation, readRelation } from '../../sets/read-relation.ts'
@@ -140,7 +141,7 @@ function judgedRelation(
   if (!feed.isRegistered(spec.name) || !feed.hasOldImages(spec.name)) return null
   const view = policies.view(context, spec.name)
   const filter = parseFilterArguments(catalog, { model: spec, omit: omitOf(subscribed, spec.name) }, {}, view)
-  if (asksRelatedRows(filter)) return null
+  if (asksRelatedRows(filter) || widenedFilter(filter) !== null) return null
   const judged = shownRelation({ catalog, model, relation }, { filter, seen: view.text })
   return judged === null ? null : { judged }
 }
