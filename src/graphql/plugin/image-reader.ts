@@ -1,10 +1,7 @@
 /** Stage 7, graphql. Binds the loading of images to a builder: its catalog and its Prisma Client. */
 import { prismaClientCache } from '@pothos/plugin-prisma'
 import { GraphQLError } from 'graphql'
-import { TurnShare } from '../../bus/turn-share.ts'
 import { invariant } from '../../errors.ts'
-import { createGuard } from '../../guard.ts'
-import { silentLogger } from '../../logger.ts'
 import { policiesOf } from '../builder/builder-policies.ts'
 import { stateOf } from '../builder/builder-state.ts'
 import type { AnyBuilder } from '../builder/untyped-builder.ts'
@@ -17,28 +14,16 @@ import { isImage, sentRow, transactionOf } from '../subscription/image-rows.ts'
 import type { LoadImage } from './image-loader.ts'
 import { loadRelations } from './image-relations.ts'
 
-/** What it runs settles promises, and throws nothing. */
-const guard = createGuard(silentLogger)
-/** All images of a transaction can be completed in the same moment: once it is visible. */
-const turns = new TurnShare({ guard, isOneByOne: true })
-/** So many are completed at once, and what is asked for them is read together; more have their turns. */
-const TOGETHER_MAX = 500
-/** Images that are being completed. */
-let imageCount = 0
-
 /** Completes images with the builder's Prisma Client, which may depend on the request. */
 export function createImageReader(builder: AnyBuilder): LoadImage {
-  const load: LoadImage = async (modelName, image, selection, context) => {
+  return async (modelName, image, selection, context) => {
     const { feed } = builder.options.rowcast
     const { catalog } = feed
     const model = catalog.models[modelName]
     invariant(model !== undefined && isImage(image), `Model ${modelName} is not in the catalog.`)
     // A change can arrive before its own transaction is visible to the query below.
     const transaction = transactionOf(image)
-    if (transaction !== null) {
-      await feed.whenVisible(transaction.xid, modelName)
-      if (imageCount > TOGETHER_MAX) await turns.wait()
-    }
+    if (transaction !== null) await feed.whenVisible(transaction.xid, modelName)
     const policies = policiesOf(builder)
     const visible = async (name: string) => {
       await policies.prepare(context, [name])
@@ -52,14 +37,6 @@ export function createImageReader(builder: AnyBuilder): LoadImage {
       throw isTooSlow(error) ? relationTooSlow(error) : error
     } finally {
       reads.end()
-    }
-  }
-  return async (...asked) => {
-    imageCount += 1
-    try {
-      return await load(...asked)
-    } finally {
-      imageCount -= 1
     }
   }
 }
