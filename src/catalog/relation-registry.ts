@@ -26,7 +26,6 @@ export interface RelationRegistryOptions {
   readonly defaultSchema?: string | undefined
   /** Names of the models whose tables keep the replica identity they have. @default none: whole old rows are counted on */
   readonly keepsIdentity?: ReadonlySet<string> | undefined
-  /** Where it is noted what columns of times have. */
   readonly timeDigits?: TimeDigits | undefined
 }
 
@@ -114,7 +113,7 @@ class Registry implements RelationRegistry {
     this.#entries.set(message.oid, entry)
     this.#shapes.set(message.oid, shape)
     this.#updateFault(entry.model)
-    if (entry.model !== null) this.#options.timeDigits?.note(message, entry.model)
+    this.#options.timeDigits?.note(message, entry.model)
     if (entry.model !== null) this.#revision += 1
     return entry
   }

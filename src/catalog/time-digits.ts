@@ -19,10 +19,10 @@ const DATE_OIDS: ReadonlySet<number> = new Set([1082, 1182])
 export class TimeDigits {
   readonly #known = new Map<FieldSpec, number>()
 
-  /** Takes what PostgreSQL says of a model's table. */
-  note({ columns }: Pick<RelationMessage, 'columns'>, { fields }: Pick<ModelSpec, 'fields'>): void {
+  /** Takes what PostgreSQL says of a model's table; nothing where it is none. */
+  note({ columns }: Pick<RelationMessage, 'columns'>, model: ModelSpec | null): void {
     const byName = new Map(columns.map((column) => [column.name, column]))
-    for (const field of fields) {
+    for (const field of model?.fields ?? []) {
       const column = field.type === 'DateTime' ? byName.get(field.column) : undefined
       if (column === undefined) continue
       const { typeOid, typeModifier } = column

@@ -4,8 +4,8 @@ import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { ListClient, type ListEvent } from '../support/list-oracle.ts'
 import { type LiveRowcast, openLiveRowcast } from '../support/live-rowcast.ts'
 
-/** 'b' stands before 'Cherry' there, and not by code points. */
-const ICU = { locale: 'en' }
+/** 'b' stands before 'Cherry' there, and not by code points; the small letter of I is ı. */
+const ICU = { locale: 'tr' }
 const T = new Date('2026-01-01T00:00:00.000Z')
 
 let database: TestDatabase

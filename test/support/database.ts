@@ -44,7 +44,7 @@ export async function openDatabase(options: TestDatabaseOptions = {}): Promise<T
   const server = parseConnectionTarget(options.serverUrl ?? sharedPostgresUrl())
   const name = `test_${randomUUID().slice(0, 8)}`
   await withSqlClient(server, async (sql) => {
-    // Its tables are made anew: a copy has the locale of what it is copied from.
+    // It gets its tables by itself: a copy has the locale of what it is copied from.
     const template =
       options.migrate && options.icu === undefined ? await provideTemplate(server, sql) : 'template0'
     const more =
