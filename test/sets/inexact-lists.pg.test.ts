@@ -89,6 +89,7 @@ describe('a list whose condition PostgreSQL judges otherwise', () => {
   it('is what findMany gives: whatever the case', async () => {
     const found = follow('User', { fullName: { contains: 'ı', mode: 'insensitive' } })
     const other = follow('User', { fullName: { equals: 'İx', mode: 'insensitive' } })
+    for (const each of [found, other]) await each.settled()
     await database.query(
       `INSERT INTO users (email, full_name) VALUES ('t1', 'I'), ('t2', 'İX'), ('t3', 'ıx'), ('t4', 'i̇x')`,
     )
