@@ -74,6 +74,12 @@ export function isPrelude(given: readonly unknown[]): boolean {
   return sql !== null && PRELUDES.has(firstWordOf(sql))
 }
 
+/** Whether a call is SQL that rolls back: to a savepoint, in what goes on. */
+export function isRollback({ model, args }: Pick<PrismaCall, 'model' | 'args'>): boolean {
+  const sql = model === undefined ? sqlOf(args) : null
+  return sql !== null && firstWordOf(sql) === 'rollback'
+}
+
 function firstWordOf(sql: string): string {
   BEFORE_WORD.lastIndex = 0
   BEFORE_WORD.exec(sql)

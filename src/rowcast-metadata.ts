@@ -19,6 +19,7 @@ import {
   type PrismaRequest,
   type PrismaTransaction,
 } from './prisma-writes.ts'
+import { TransactionMessages, transactionOf, type Work } from './transaction-messages.ts'
 
 /** How metadata is written. */
 export interface RowcastMetadataOptions {
@@ -53,7 +54,8 @@ const MAY_EMIT_SQL = `SELECT coalesce(bool_or(has_function_privilege(oid, 'EXECU
   WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace AND proargtypes[2] = 'text'::regtype`
 
 /**
- * The extension. `read` is called once for each transaction that writes, when it first does; null or undefined: it says nothing.
+ * The extension. `read` is called once for each transaction that writes, with all that are nested in it, when it first does; null or
+ * undefined: it says nothing.
  * What it gives becomes JSON, of at most 8,192 bytes. docs/metadata.md says what it costs.
  */
 export function rowcastMetadata(
@@ -71,9 +73,12 @@ function extend(client: Client, writer: MetadataWriter): MetadataExtension {
     client: {
       ...rawMethods(client, writer.preludes),
       // A list's members run one after the other, so the message has to be one of them.
-      $transaction(this: object, work: unknown, options?: object): Promise<unknown> {
-        if (!Array.isArray(work)) return transact.call(this, work, options)
-        return writer.transactAll(client, work, (all) => transact.call(this, all, options))
+      async $transaction(this: object, work: unknown, options?: object): Promise<unknown> {
+        const outer = await transactionOf(this)
+        const run = (all: unknown) => transact.call(this, all, options)
+        if (typeof work === 'function') return writer.nested.transact(outer, work as Work, run)
+        // Within a transaction its members are calls of that.
+        return Array.isArray(work) && outer === undefined ? writer.transactAll(client, work, run) : run(work)
       },
     },
     query: {
@@ -105,24 +110,14 @@ function rawMethods(client: Client, preludes: WeakSet<object>): Record<string, R
   return Object.fromEntries(RAW_METHODS.map((name) => [name, noting(name)]))
 }
 
-/** The message of one transaction. */
-interface Message {
-  /** Whether it is written, or there is none. */
-  isOver: boolean
-  /** What writing it failed with: the transaction has failed, and its writes say why. */
-  fault: { readonly error: unknown } | null
-  /** Calls that came while it is on its way. */
-  readonly waiting: (() => void)[]
-}
-
 /** Writes messages; one for each extended client. */
 class MetadataWriter {
+  /** What stands in transactions that are written call by call. */
+  readonly nested = new TransactionMessages()
   /** Requests that have to stand before the message. */
   readonly preludes = new WeakSet<object>()
   readonly #read: () => object | null | undefined
   readonly #logger: Logger
-  /** Of transactions that have written. */
-  readonly #messages = new WeakMap<PrismaTransaction, Message>()
   /** Whether the role may write messages, once PostgreSQL has said so. */
   #mayEmit: boolean | null = null
 
@@ -145,6 +140,8 @@ class MetadataWriter {
     try {
       return await client.$transaction(async (tx) => {
         const transaction = await transactionOf(tx)
+        if (transaction === undefined)
+          throw new TypeError('The Prisma Client does not say which transaction it is in.')
         await this.#emit(client, transaction, text)
         isWriting = true
         return query(args, { ...__internalParams, transaction })
@@ -156,40 +153,12 @@ class MetadataWriter {
     }
   }
 
-  /**
-   * A call within `$transaction(async (tx) => …)`: the message stands before the first write. What is called while it is on its way
-   * waits, so that all comes in the order in which it was called.
-   */
+  /** A call within `$transaction(async (tx) => …)`. */
   runWithin(client: Client, transaction: PrismaTransaction, call: PrismaCall): PromiseLike<unknown> {
-    const isWriting = isWrite(call)
-    const known = this.#messages.get(transaction)
-    if (known === undefined && !isWriting) return call.query(call.args)
-    const message = known ?? this.#begin(client, transaction)
-    const run = () =>
-      isWriting && message.fault !== null ? Promise.reject(message.fault.error) : call.query(call.args)
-    if (message.isOver) return run()
-    return new Promise((resolve) => {
-      // What throws rejects its own call, and those behind it go on.
-      message.waiting.push(() => resolve(new Promise((done) => done(run()))))
+    return this.nested.run(transaction, call, {
+      text: () => (this.#mayEmit === false ? null : this.#text()),
+      emit: (text) => this.#emit(client, transaction, text),
     })
-  }
-
-  #begin(client: Client, transaction: PrismaTransaction): Message {
-    const message: Message = { isOver: false, fault: null, waiting: [] }
-    this.#messages.set(transaction, message)
-    const end = (fault: Message['fault']): void => {
-      message.fault = fault
-      message.isOver = true
-      for (const run of message.waiting.splice(0)) run()
-    }
-    const text = this.#mayEmit === false ? null : this.#text()
-    if (text === null) end(null)
-    else
-      this.#emit(client, transaction, text).then(
-        () => end(null),
-        (error: unknown) => end({ error }),
-      )
-    return message
   }
 
   /** The members of `$transaction([…])`, and the message before the first that may write. */
@@ -273,17 +242,6 @@ function countedWithout(at: number, error: unknown): unknown {
   const index: unknown = Reflect.get(error, 'batchRequestIdx')
   if (typeof index === 'number' && index > at) Reflect.set(error, 'batchRequestIdx', index - 1)
   return error
-}
-
-/** The transaction of a client that `$transaction` made, as its requests carry it. */
-async function transactionOf(tx: Client): Promise<PrismaTransaction> {
-  let found: PrismaTransaction | undefined
-  await requestsOfPrisma<PrismaTransaction>(tx)?.call(tx, async (own) => {
-    found = own
-    return null
-  })
-  if (found === undefined) throw new TypeError('The Prisma Client does not say which transaction it is in.')
-  return found
 }
 
 function escapeUnit(unit: string): string {

@@ -54,6 +54,11 @@ async function metadataOf(changeCount: number): Promise<unknown[]> {
   return taken.map(({ transaction }) => transaction.metadata)
 }
 
+/** What a client writes tags with, in a transaction or not. */
+interface Tags {
+  readonly tag: { create(args: { readonly data: ReturnType<typeof tag> }): PromiseLike<unknown> }
+}
+
 const tag = () => ({ name: `tag ${++count}` })
 
 describe('a client that says whose its writes are', () => {
@@ -101,6 +106,64 @@ describe('a client that says whose its writes are', () => {
     ])
     expect([typeof first.id, typeof third]).toEqual(['number', 'number'])
     expect(await metadataOf(2)).toEqual([given, given])
+  })
+
+  it('says it again where the message was rolled back with the first write', async () => {
+    await using client = openClient(1)
+    const { plain } = client
+    let reads = 0
+    const own = plain.$extends(rowcastMetadata(() => ({ reads: ++reads }), { logger }))
+    const write = (tx: Tags) => tx.tag.create({ data: tag() })
+    await own.$transaction(async (tx) => {
+      await tx.$executeRaw`SAVEPOINT a`
+      // All at once: what was called before the rollback is gone with it, and what was called behind it is not.
+      await Promise.all([
+        write(tx),
+        tx.$executeRawUnsafe('/* back */ ROLLBACK TO SAVEPOINT a'),
+        write(tx),
+        tx.tag.count(),
+        write(tx),
+      ])
+    })
+    expect(await metadataOf(2)).toEqual([{ reads: 1 }, { reads: 1 }])
+    await own.$transaction(async (tx) => {
+      await tx.$executeRaw`SAVEPOINT a`
+      const { name } = await tx.tag.create({ data: tag() })
+      await expect(tx.tag.create({ data: { name } })).rejects.toMatchObject({ code: 'P2002' })
+      await tx.$executeRaw`ROLLBACK TO a`
+      await write(tx)
+    })
+    expect(await metadataOf(1)).toEqual([{ reads: 2 }])
+  })
+
+  it('says it once for all transactions that are nested in one', async () => {
+    await using client = openClient(1)
+    const { plain } = client
+    let reads = 0
+    const own = plain.$extends(rowcastMetadata(() => ({ reads: ++reads }), { logger }))
+    const write = (tx: Tags) => tx.tag.create({ data: tag() })
+    type Nesting = Tags & { $transaction(work: unknown): Promise<unknown> }
+    const transact = (work: (tx: Nesting) => Promise<unknown>) => own.$transaction(work as never)
+    // Each works with a client of its own level, and of the one above.
+    for (const pick of [(_: Nesting, inner: Nesting) => inner, (outer: Nesting) => outer])
+      await transact(async (tx) => {
+        const fail = async (inner: Nesting) => {
+          await write(pick(tx, inner))
+          throw new Error('inner')
+        }
+        await expect(tx.$transaction(fail)).rejects.toThrow('inner')
+        await write(tx)
+        await expect(tx.$transaction(fail)).rejects.toThrow('inner')
+        await tx.$transaction(async (inner: Nesting) => write(pick(tx, inner)))
+        await write(tx)
+      })
+    expect(await metadataOf(6)).toEqual([1, 1, 1, 2, 2, 2].map((of) => ({ reads: of })))
+    await transact(async (tx) => {
+      await tx.$transaction(async (inner: Nesting) => inner.$transaction(write))
+      await tx.$transaction([write(tx), write(tx)])
+    })
+    expect(await metadataOf(3)).toEqual([3, 3, 3].map((of) => ({ reads: of })))
+    expect(reads).toBe(3)
   })
 
   it('writes nothing for reads, nor where there is nothing to say', async () => {
