@@ -139,7 +139,7 @@ export async function readForRows(
         'FIRST_ROWS_REJECTED',
         `PostgreSQL, or Prisma Client, rejects the query for rows of ${model.name}.`,
         {
-          hint: 'Look at the values of `where`: a text with a NUL, a number or a time that the column cannot have. The same would be rejected again.',
+          hint: memberOf(cause, 'code') === UNREADABLE ? UNREADABLE_HINT : REJECTED_HINT,
         },
       )
     throw new RowcastError('FIRST_ROWS_FAILED', `The first rows of ${model.name} could not be read.`, {
@@ -230,6 +230,12 @@ function fenceOf(
 const ABOUT_VALUES: ReadonlySet<unknown> = new Set([
   ...['P2000', 'P2005', 'P2006', 'P2007', 'P2019', 'P2020', 'P2023', 'P2029', 'P2033'],
 ])
+/** What PostgreSQL answers with is more than the type of the field in Prisma Client holds. */
+const UNREADABLE = 'P2023'
+const UNREADABLE_HINT =
+  'Prisma Client does not read what PostgreSQL answers with: of an Int neither a value nor a sum beyond 2^53. Make the field a BigInt, or ask without it.'
+const REJECTED_HINT =
+  'Look at the values of `where`: a text with a NUL, a number or a time that the column cannot have. The same would be rejected again.'
 /** Data exceptions, and limits of the program. Source: PostgreSQL manual, Appendix A. */
 const REJECTING_CLASSES: ReadonlySet<string> = new Set(['22', '54'])
 

@@ -117,11 +117,12 @@ export class TotalsView implements KeptView<LoadedTotals, ShownTotals> {
     const { sum, filled } = this.#kept
     const count = (filled[name] ?? 0) + Number(plus !== null) - Number(minus !== null)
     const known = sum[name] ?? 0
-    // It was rounded, and what is added to it would be lost.
+    // Prisma Client gives no such sum of Int, which a number may have rounded: reading again says so.
     if (typeof known === 'number' && !Number.isSafeInteger(known)) return 'unknown'
     const exact = BigInt(known as number) + whole(plus) - whole(minus)
-    filled[name] = count
     const shown = type === 'BigInt' ? exact : Number(exact)
+    if (typeof shown === 'number' && !Number.isSafeInteger(shown)) return 'unknown'
+    filled[name] = count
     sum[name] = count === 0 ? null : shown
     return 'changed'
   }

@@ -5,9 +5,11 @@ import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { PrismaClient } from '../../prisma/generated/client/client.ts'
 import { catalog, type RowcastModels } from '../../prisma/generated/rowcast.ts'
+import type { AnyRow } from '../../src/changes/change.ts'
 import { parseCursor } from '../../src/changes/cursor.ts'
 import { ERRORS, type RowcastError } from '../../src/errors.ts'
 import { createRowcast, type Rowcast } from '../../src/rowcast.ts'
+import { readForRows } from '../../src/sets/fence.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { openLiveRowcast } from '../support/live-rowcast.ts'
 import { type PickBelow, picker } from '../support/mvcc-world.ts'
@@ -253,6 +255,20 @@ describe('first rows', () => {
       expect((error as RowcastError).cause).toBeUndefined()
     }
     expect(ERRORS.FIRST_ROWS_REJECTED).toMatchObject({ retry: 'never', isPublic: true })
+  })
+
+  it('and totals of Int beyond what a number holds: the hint is about the type, not about `where`', async () => {
+    await using database = await openDatabase({ migrate: true })
+    await database.query('ALTER TABLE users ALTER COLUMN sign_in_count TYPE bigint')
+    await database.query(`INSERT INTO users (email, sign_in_count) VALUES ('a', ${2 ** 53 - 1}), ('b', 2)`)
+    const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: database.url }) })
+    const read = readForRows(prisma, catalog.models.User, 60_000, async (_, { summarize }) => [
+      (await summarize('aggregate', { _sum: { signInCount: true } })) as AnyRow,
+    ])
+    await expect(read).rejects.toMatchObject({
+      ...{ code: 'FIRST_ROWS_REJECTED', hint: expect.stringContaining('BigInt') },
+    })
+    await prisma.$disconnect()
   })
 
   it('are refused where they could not be right', async () => {

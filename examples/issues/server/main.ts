@@ -41,7 +41,10 @@ const server = createServer({
     return { context: { viewer: typeof said === 'string' ? said : '' } }
   },
   graphiql: true,
-  health: () => ({ isReady: true, details: {} }),
+  health: () => {
+    const { isReady, state, isCatchingUp } = rowcast.status()
+    return { isReady, details: { replication: state, isCatchingUp } }
+  },
   otherRequests: (request, response) => void servePage(request, response),
 })
 await rowcast.ready()
