@@ -1120,6 +1120,13 @@ export const ERRORS = {
     ends: 'resync',
     clientGoesOn: 'rows',
   },
+  LIST_TOO_LARGE: {
+    means: 'A live list, or totals, whole or what has changed of them, are longer than the server delivers.',
+    hint: 'Ask for fewer rows (a smaller `take`), or for fewer or smaller fields, or raise `limits.payloadBytesMax` on the server. There is no cursor to go on after: where a patch was too long, the list may be had whole by subscribing again.',
+    retry: 'never',
+    isPublic: true,
+    ends: 'resync',
+  },
   FILTER_UNANSWERABLE: {
     means: 'A filter depends on values that PostgreSQL did not send with a change.',
     hint: 'Set the replica identity of the table to FULL (rowcast.enable() does), then subscribe after `cursor`.',

@@ -4,7 +4,7 @@
  */
 import { keyReader, type ListShape, type RowPart } from './apply-change.ts'
 import type { ChangeClient } from './change-client.ts'
-import { beginsAgain, Round } from './list-round.ts'
+import { beginsAgain, CostlyPauses, isListTooLarge, Round } from './list-round.ts'
 import type { LiveList, LiveListState } from './live-list-api.ts'
 import { type PatchOperation, patchList } from './patch-list.ts'
 import { type ChangeFailure, type ResumableRequest, subscribeWatched } from './resumable-subscription.ts'
@@ -67,6 +67,10 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
   readonly #options: FollowedListOptions<Row>
   /** Rounds in a row that brought no patch. */
   #barren = 0
+  readonly #costlyPauses = new CostlyPauses()
+  #isConnected = false
+  /** The rows are those that the next patch is for. */
+  #isWhole = false
   /** What came with a field that failed, and is shown without it. */
   #partial: { readonly error: unknown; readonly rows: ReadonlySet<Row> } | null = null
 
@@ -81,7 +85,8 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
       for (;;) {
         const failure = await this.#runRound()
         if (failure === null || signal.aborted) break
-        await wait(retryDelayMs(failure, this.#barren, RETRY_DELAY_MS), signal)
+        const costlyMs = this.#costlyPauses.next(failure)
+        await wait(Math.max(costlyMs, retryDelayMs(failure, this.#barren, RETRY_DELAY_MS)), signal)
         this.#barren += 1
       }
       this.end(null)
@@ -98,17 +103,16 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
     const broken: { by: unknown } = { by: null }
     const breakOff = (by: unknown) => {
       broken.by ??= by
-      this.#showLost()
+      this.#showOutdated()
       round.end()
     }
+    let hasCome = false
     let partly: SubscriptionError | null = null
     try {
       const events = subscribeWatched<Record<string, FollowedEvent<Row> | null>>(client, request, {
         ...{ initial: true, signal },
-        onConnection: (isConnected) => {
-          if (!isConnected) this.#showLost()
-        },
-        onEnded: () => this.#showLost(),
+        onConnection: (isConnected) => this.#noteConnection(isConnected),
+        onEnded: () => this.#showOutdated(),
         onFailure: (failure) => {
           if (signal.aborted) return
           partly = failure.data === null ? null : failure.error
@@ -122,13 +126,16 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
         if (signal.aborted) break
         const [event] = Object.values(data)
         if (event == null || !this.#take(event, partly)) breakOff('a patch that does not fit')
+        hasCome = true
         partly = null
       }
       return broken.by
     } catch (error) {
-      if (!(error instanceof SubscriptionError) || !beginsAgain(error)) throw error
+      if (!(error instanceof SubscriptionError)) throw error
+      // The list itself may be short enough; where it is not, nothing comes of it the next time.
+      if (!beginsAgain(error) && !(hasCome && isListTooLarge(error))) throw error
       this.shown.change({ error })
-      this.#showLost()
+      this.#showOutdated()
       return error
     } finally {
       round.end()
@@ -147,7 +154,10 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
     }
     if (partly !== null) this.#notePartial(event, partly)
     else if (!next.some((row) => this.#partial?.rows.has(row))) this.#partial = null
-    this.shown.change({ rows: next, totalCount, status: 'live', error: this.#partial?.error ?? null })
+    this.#isWhole = true
+    // What is taken may have come before the connection went.
+    const status = this.#isConnected ? 'live' : 'reconnecting'
+    this.shown.change({ rows: next, totalCount, status, error: this.#partial?.error ?? null })
     return true
   }
 
@@ -163,7 +173,7 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
       throw new SubscriptionError('The subscription selects no `rows`, or no `operations`. Select both.')
     checkOperations(operations)
     // Between a lost connection and the whole list, what is here is of before.
-    if (this.shown.value.status !== 'live') return null
+    if (!this.#isWhole) return null
     this.#checkKeys(operations.map(({ key }) => key))
     return patchList(this.shown.value.rows, operations, this.#options)
   }
@@ -180,6 +190,20 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
   #checkDistinct(rows: readonly Row[]): void {
     if (new Set(rows.map(keyReader(this.#options))).size === rows.length) return
     throw new SubscriptionError('Several rows have the same `key`. Name all fields of their primary key.')
+  }
+
+  #noteConnection(isConnected: boolean): void {
+    if (this.#isConnected === isConnected) return
+    this.#isConnected = isConnected
+    // What had come before it went is taken still; what comes by another connection begins with the whole list.
+    if (isConnected) this.#isWhole = false
+    else this.#showLost()
+  }
+
+  /** What comes next is not for these rows. */
+  #showOutdated(): void {
+    this.#isWhole = false
+    this.#showLost()
   }
 
   /** The rows are as they were. */

@@ -1,6 +1,6 @@
 /** A list that the server keeps, at a client: what patches make of it, and what happens to one that does not fit. */
 import fc from 'fast-check'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { ChangeClient, ChangeSink } from '../../src/client/change-client.ts'
 import { followList } from '../../src/client/followed-list.ts'
 import { createLiveList } from '../../src/client/live-list.ts'
@@ -138,7 +138,7 @@ describe('a list that is followed', () => {
     await rows([one])
     expect(list.state.error).toMatchObject({ code: 'CHANGE_UNDELIVERABLE' })
     let round = 2
-    for (const code of ['RESYNC_REQUIRED', 'LIST_TOO_COSTLY', 'SUBSCRIBER_TOO_SLOW', 'SERVER_STOPPING']) {
+    for (const code of ['RESYNC_REQUIRED', 'FIRST_ROWS_FAILED', 'SUBSCRIBER_TOO_SLOW', 'SERVER_STOPPING']) {
       sinks.at(-1)?.error([{ message: 'no', extensions: { code } }] as never)
       round += 1
       await rounds(round)
@@ -148,6 +148,67 @@ describe('a list that is followed', () => {
     expect(list.state).toMatchObject({ status: 'live', error: null })
     sinks.at(-1)?.error([{ message: 'no', extensions: { code: 'FORBIDDEN' } }] as never)
     await expect.poll(() => list.state).toMatchObject({ status: 'ended', error: { code: 'FORBIDDEN' } })
+  })
+
+  it('ends where it is longer than the server delivers, and is had whole where a patch was', async () => {
+    const { list, sinks, rounds, give, rows } = openScripted()
+    const fail = () =>
+      sinks.at(-1)?.error([{ message: 'no', extensions: { code: 'LIST_TOO_LARGE' } }] as never)
+    await rounds(1)
+    give({ rows: [one, two] })
+    await rows([one, two])
+    fail()
+    await rounds(2)
+    expect(list.state).toMatchObject({ status: 'reconnecting', rows: [one, two] })
+    give({ rows: [two] })
+    await rows([two])
+    fail()
+    await rounds(3)
+    fail()
+    await expect.poll(() => list.state).toMatchObject({ status: 'ended', error: { code: 'LIST_TOO_LARGE' } })
+    expect(sinks).toHaveLength(3)
+  })
+
+  it('that costs too much is asked for less and less often, whatever comes of it meanwhile', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const { list, sinks, give } = openScripted()
+    await vi.advanceTimersByTimeAsync(0)
+    const openedAfterMs: number[] = []
+    for (let round = 1; round < 9; round += 1) {
+      give({ rows: [one, two] })
+      give(remove(0, '1'))
+      await vi.advanceTimersByTimeAsync(20)
+      expect(list.state).toMatchObject({ status: 'live', rows: [two] })
+      sinks.at(-1)?.error([{ message: 'no', extensions: { code: 'LIST_TOO_COSTLY' } }] as never)
+      const endedAtMs = performance.now()
+      while (sinks.length === round) await vi.advanceTimersByTimeAsync(1_000)
+      openedAfterMs.push(performance.now() - endedAtMs)
+    }
+    expect(openedAfterMs.map((ms) => ms / 1_000)).toEqual([5, 10, 20, 40, 80, 160, 300, 300])
+    list.stop()
+  })
+
+  it('is not live where the connection went right behind what came', async () => {
+    const { list, sinks, rounds, give, rows } = openScripted()
+    await rounds(1)
+    give({ rows: [one, two] })
+    sinks.at(-1)?.lost?.()
+    await rows([one, two])
+    expect(list.state.status).toBe('reconnecting')
+    sinks.at(-1)?.connected?.()
+    expect(list.state.status).toBe('reconnecting')
+    give({ rows: [one, two] })
+    await expect.poll(() => list.state.status).toBe('live')
+    give(remove(0, '1'))
+    sinks.at(-1)?.lost?.()
+    await rows([two])
+    expect(list.state.status).toBe('reconnecting')
+    // By another connection a list begins whole.
+    give(remove(0, '2'))
+    await rounds(2)
+    expect(list.state).toMatchObject({ status: 'reconnecting', rows: [two] })
+    list.stop()
   })
 
   it.each(['MODEL_UNAVAILABLE', 'SERVER_STOPPING'])(

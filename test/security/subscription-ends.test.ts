@@ -76,10 +76,10 @@ const CAUSES: Readonly<Record<string, Cause>> = {
   },
 }
 
-/** Of subscriptions that begin with the rows there are, and of lists: graphql/first-rows.pg, graphql/plugin/first-rows and sets/kept-lists show them. */
+/** Of subscriptions that begin with the rows there are, and of lists: graphql/first-rows.pg, graphql/plugin/first-rows, sets/kept-lists and client/long-lists.pg show them. */
 const OF_ROWS: readonly string[] = [
   ...['FIRST_ROWS_REFUSED', 'FIRST_ROWS_REJECTED', 'FIRST_ROWS_FAILED'],
-  'LIST_TOO_COSTLY',
+  ...['LIST_TOO_COSTLY', 'LIST_TOO_LARGE'],
 ]
 
 const ENDING = Object.entries<ErrorEntry>(ERRORS).flatMap(([code, { ends }]) =>

@@ -1,7 +1,7 @@
 /** What a client hears of a result that could not be made. */
 import { GraphQLError } from 'graphql'
 import { expect, test } from 'vitest'
-import { undeliverable } from '../../src/server/errors/delivery-failure.ts'
+import { payloadTooLarge, undeliverable } from '../../src/server/errors/delivery-failure.ts'
 import { plainChange } from '../support/plain-change.ts'
 
 const delivery = { change: plainChange() }
@@ -38,4 +38,20 @@ test('what was made for clients keeps its code, and gets the cursor', () => {
 
 test('of what is no change there is no cursor', () => {
   expect(undeliverable(new Error('secret'), 42, mask).extensions).toEqual(mask().extensions)
+})
+
+test.each([
+  ['a live list', { kind: 'snapshot', shown: { rows: [], totalCount: 0 } }],
+  ['totals', { shown: {} }],
+])('there is no going on after %s: no cursor, and codes that say so', (_what, kept) => {
+  const event = { ...kept, cursor: delivery.change.cursor, transaction: null, change: delivery.change }
+  const tooLong = new RangeError('Invalid string length')
+  for (const { code, extensions } of [
+    { code: 'LIST_TOO_LARGE', extensions: payloadTooLarge(10, event).details },
+    { code: 'LIST_TOO_LARGE', extensions: undeliverable(tooLong, event, mask).extensions },
+    { code: 'FIRST_ROWS_FAILED', extensions: undeliverable(new Error('secret'), event, mask).extensions },
+  ]) {
+    expect(extensions).not.toHaveProperty('cursor')
+    expect({ code: payloadTooLarge(10, event).code, ...extensions }).toMatchObject({ code })
+  }
 })

@@ -20,6 +20,8 @@ export function isLongerThan(text: string, bytesMax: number): boolean {
 export function payloadTooLarge(bytesMax: number, delivery: unknown = null): RowcastError {
   if (isOfFirstRows(delivery))
     return new RowcastError('FIRST_ROWS_REJECTED', `A row is longer than ${bytesMax} bytes.`)
+  if (isOfKept(delivery))
+    return new RowcastError('LIST_TOO_LARGE', `A result is longer than ${bytesMax} bytes.`)
   return new RowcastError('PAYLOAD_TOO_LARGE', `A result is longer than ${bytesMax} bytes.`, {
     details: detailsOf(delivery),
   })
@@ -38,15 +40,20 @@ export function undeliverable(
   if (isStringTooLong(error)) {
     if (isOfFirstRows(delivery))
       return graphqlError('FIRST_ROWS_REJECTED', 'A row is longer than any text can be.')
+    if (isOfKept(delivery)) return graphqlError('LIST_TOO_LARGE', 'A result is longer than any text can be.')
     return graphqlError('PAYLOAD_TOO_LARGE', 'A result is longer than any text can be.', { details })
   }
   const masked = mask(error)
   const { code, id } = masked.extensions
   // What it was may pass, and going on after a row of them is not possible.
-  if (isOfFirstRows(delivery) && code === 'INTERNAL_SERVER_ERROR')
-    return graphqlError('FIRST_ROWS_FAILED', 'The result of a row could not be made.', {
-      details: { id: String(id) },
-    })
+  if (isWithoutCursor(delivery) && code === 'INTERNAL_SERVER_ERROR')
+    return graphqlError(
+      'FIRST_ROWS_FAILED',
+      'The result of a row, or of a list of them, could not be made.',
+      {
+        details: { id: String(id) },
+      },
+    )
   if (details.cursor === undefined) return masked
   if (code !== 'INTERNAL_SERVER_ERROR') {
     return new GraphQLError(masked.message, { extensions: { ...masked.extensions, ...details } })
@@ -69,7 +76,16 @@ function isOfFirstRows(delivery: unknown): boolean {
   return action === 'READ' || action === 'READY'
 }
 
+/** Whether it is of a live list or of totals: whoever subscribes to these after a cursor gets them whole, and what was too long again. */
+function isOfKept(delivery: unknown): boolean {
+  return memberOf(delivery, 'shown') !== undefined
+}
+
+function isWithoutCursor(delivery: unknown): boolean {
+  return isOfFirstRows(delivery) || isOfKept(delivery)
+}
+
 function detailsOf(delivery: unknown): { readonly cursor?: string } {
-  const cursor = isOfFirstRows(delivery) ? null : cursorOf(delivery)
+  const cursor = isWithoutCursor(delivery) ? null : cursorOf(delivery)
   return cursor === null ? {} : { cursor }
 }
