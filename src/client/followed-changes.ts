@@ -1,5 +1,6 @@
 /** Beside the spine, client. The changes of a subscription as they come, across lost connections: the latest of them, and how it stands with it. */
 import { type ChangeClient, queryChangeCursor } from './change-client.ts'
+import { Round } from './list-round.ts'
 import type { LiveList, LiveListState } from './live-list-api.ts'
 import { type ChangeFailure, type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
 import { Shown } from './shown-state.ts'
@@ -15,7 +16,7 @@ export interface FollowedChangesOptions<Change extends object, Variables = never
   /** Called for each change, once, in order. */
   readonly onChange?: ((change: Change) => void) | undefined
   /**
-   * Called where changes may be missing: have again what was made of those before. It goes on with what comes after the
+   * Called where changes may be missing, one that could not be given among them: have again what was made of those before. It goes on with what comes after the
    * moment of the call. Without it the subscription ends with the error.
    */
   readonly onResync?: ((error: SubscriptionError) => Promise<void> | void) | undefined
@@ -58,6 +59,8 @@ class ChangesFollower<Change extends object>
   implements FollowedChanges<Change>
 {
   readonly #options: FollowedChangesOptions<Change>
+  /** What came with a field that failed. */
+  #partial: { readonly change: Change; readonly error: SubscriptionError } | null = null
 
   constructor(options: FollowedChangesOptions<Change>) {
     super({ changes: [], status: 'loading', error: null })
@@ -65,27 +68,16 @@ class ChangesFollower<Change extends object>
   }
 
   async run(): Promise<void> {
-    const { client, request, onResync, onFailure } = this.#options
+    const { onResync } = this.#options
     const { signal } = this.ending
-    const follow = (after: string) =>
-      subscribeResumable<FollowedChangesData<Change>>(client, request, {
-        ...{ after, signal },
-        onConnection: (isConnected) => this.#showConnection(isConnected),
-        onFailure: (failure) => {
-          if (signal.aborted) return
-          this.shown.change({ error: failure.error })
-          onFailure?.(failure)
-        },
-        onResync: onResync && ((error) => this.#resync(error, onResync)),
-      })
     try {
-      const after = await this.#cursor()
+      let after: string | null = await this.#cursor()
       if (signal.aborted) return
       this.shown.change({ status: 'live', error: null })
-      for await (const data of follow(after)) {
-        if (signal.aborted) break
-        const [change] = Object.values(data)
-        if (change != null) this.#take(change)
+      while (after !== null && !signal.aborted) {
+        const missing = await this.#runRound(after)
+        if (missing !== null && onResync === undefined) throw missing
+        after = missing && onResync ? await this.#resync(missing, onResync) : null
       }
       this.end(null)
     } catch (error) {
@@ -93,10 +85,55 @@ class ChangesFollower<Change extends object>
     }
   }
 
-  #take(change: Change): void {
+  /** From a cursor on, until the server completes: null; or until a change could not be given: why. */
+  async #runRound(after: string): Promise<SubscriptionError | null> {
+    const { client, request, onResync, onFailure } = this.#options
+    const round = new Round(this.ending.signal)
+    const { signal } = round
+    const failed: { missing: SubscriptionError | null; partly: SubscriptionError | null } = {
+      ...{ missing: null, partly: null },
+    }
+    const events = subscribeResumable<FollowedChangesData<Change>>(client, request, {
+      ...{ after, signal },
+      onConnection: (isConnected) => this.#showConnection(isConnected),
+      onFailure: ({ error, data }) => {
+        if (signal.aborted) return
+        this.shown.change({ error })
+        onFailure?.({ error, data })
+        if (data !== null) failed.partly = error
+        else {
+          failed.missing = error
+          round.end()
+        }
+      },
+      onResync: onResync && ((error) => this.#resync(error, onResync)),
+    })
+    try {
+      for await (const data of events) {
+        if (signal.aborted) break
+        const [change] = Object.values(data)
+        if (change == null) {
+          failed.missing = failed.partly
+          if (failed.missing !== null) break
+        } else this.#take(change, failed.partly)
+        failed.partly = null
+      }
+      return failed.missing
+    } finally {
+      round.end()
+    }
+  }
+
+  /** What failed of a change is shown for as long as the change is. */
+  #take(change: Change, partly: SubscriptionError | null): void {
     const { keep = KEPT, onChange } = this.#options
-    const { changes } = this.shown.value
-    if (keep > 0) this.shown.change({ changes: [...changes, change].slice(-keep) })
+    const changes = keep > 0 ? [...this.shown.value.changes, change].slice(-keep) : []
+    if (partly !== null) this.#partial = { change, error: partly }
+    else if (this.#partial !== null && !changes.includes(this.#partial.change)) {
+      this.#partial = null
+      this.shown.change({ error: null })
+    }
+    if (keep > 0) this.shown.change({ changes })
     onChange?.(change)
   }
 
@@ -110,6 +147,8 @@ class ChangesFollower<Change extends object>
     const cursor = await this.#cursor()
     if (this.ending.signal.aborted) return cursor
     await onResync(error)
+    if (this.ending.signal.aborted) return cursor
+    this.shown.change({ error: this.#partial?.error ?? null })
     this.#showConnection(true)
     return cursor
   }

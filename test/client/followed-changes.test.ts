@@ -73,7 +73,7 @@ it('has the application begin again where changes may be missing, from a cursor 
   await vi.waitFor(() => expect(after).toEqual(['now 1', 'now 2']))
   expect([resynced, asked]).toEqual([['RESYNC_REQUIRED'], ['reconnecting']])
   give('b')
-  await until({ ...cursors('a', 'b'), status: 'live', error: { code: 'RESYNC_REQUIRED' } })
+  await until({ ...cursors('a', 'b'), status: 'live', error: null })
   fail('FORBIDDEN')
   await until({ status: 'ended', error: { code: 'FORBIDDEN' } })
 })
@@ -83,4 +83,47 @@ it('ends with the error where nobody would begin again', async () => {
   await vi.waitFor(() => expect(sinks).toHaveLength(1))
   fail('RESYNC_REQUIRED')
   await until({ status: 'ended', error: { code: 'RESYNC_REQUIRED' } })
+})
+
+it.each(['PAYLOAD_TOO_LARGE', 'CHANGE_UNDELIVERABLE'])(
+  'has the application begin again where a change is missing, and ends where nobody would: %s',
+  async (code) => {
+    const errors = [{ message: 'no', extensions: { code, cursor: 'b' } }]
+    const ways: Readonly<Record<string, (sink: ChangeSink<unknown> | undefined) => void>> = {
+      'ends the subscription': (sink) => sink?.error(errors as never),
+      'ends it with a result': (sink) => sink?.next({ errors } as never),
+      'is the result of the change': (sink) => sink?.next({ data: null, errors } as never),
+      'is that of its field': (sink) => sink?.next({ data: { changed: null }, errors } as never),
+    }
+    for (const [way, lose] of Object.entries(ways)) {
+      const resynced: unknown[] = []
+      const going = open({ onResync: (error) => void resynced.push(error.code) })
+      await vi.waitFor(() => expect(going.sinks).toHaveLength(1))
+      going.give('a')
+      lose(going.sinks.at(-1))
+      await vi.waitFor(() => expect([way, going.after]).toEqual([way, ['now 1', 'now 2']]))
+      going.give('c')
+      await going.until({ ...cursors('a', 'c'), status: 'live', error: null })
+      expect([way, resynced]).toEqual([way, [code]])
+      going.followed.stop()
+
+      const ending = open()
+      await vi.waitFor(() => expect(ending.sinks).toHaveLength(1))
+      ending.give('a')
+      lose(ending.sinks.at(-1))
+      await ending.until({ ...cursors('a'), status: 'ended', error: { code } })
+    }
+  },
+)
+
+it('says that a field failed for as long as it shows the change', async () => {
+  const { followed, sinks, give, until } = open({ keep: 2 })
+  await vi.waitFor(() => expect(sinks).toHaveLength(1))
+  const errors = [{ message: 'no', extensions: { code: 'GRAPHQL_VALUE_UNAVAILABLE' } }]
+  sinks.at(-1)?.next({ data: { changed: { cursor: 'a' } }, errors } as never)
+  give('b')
+  await until({ ...cursors('a', 'b'), error: { code: 'GRAPHQL_VALUE_UNAVAILABLE' } })
+  give('c')
+  await until({ ...cursors('b', 'c'), status: 'live', error: null })
+  followed.stop()
 })
