@@ -19,6 +19,10 @@ export interface ApolloCacheParts {
 export interface ApolloParts {
   readonly cache: ApolloCacheParts
   query(options: object): Promise<unknown>
+  /** Calls back once `resetStore` has emptied the cache. Returns what ends that. */
+  onResetStore(callback: () => Promise<unknown>): () => void
+  /** The same of `clearStore`. */
+  onClearStore(callback: () => Promise<unknown>): () => void
 }
 
 /** A query that components read, and the subscription that keeps it. */
@@ -67,7 +71,7 @@ export function keepQuery<Row extends object, QueryVariables = never, Variables 
       onChange?.(change, about)
     },
   })
-  list.listen(() => {
+  function write(): void {
     const { rows } = list.state
     if (field === '') return
     cached = rows
@@ -75,6 +79,16 @@ export function keepQuery<Row extends object, QueryVariables = never, Variables 
     const update = (known: object | null) => ({ ...known, [field]: entities })
     // As it is: a `merge` of the application's, for pages, would add to the rows that are there.
     apollo.cache.updateQuery({ ...asked, overwrite: true }, update)
+  }
+  /** The cache was emptied: its rows are in the list still. */
+  async function writeAgain(): Promise<void> {
+    if (list.state.status !== 'ended') write()
+  }
+  const forgets = [apollo.onResetStore(writeAgain), apollo.onClearStore(writeAgain)]
+  list.listen(() => {
+    // What is there already is not put back into a cache that was emptied after the list was stopped.
+    if (list.state.rows !== cached) write()
+    if (list.state.status === 'ended') for (const forget of forgets) forget()
   })
   return list
 }

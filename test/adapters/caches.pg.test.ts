@@ -42,7 +42,9 @@ function followByApollo(url: string) {
   const entities = () => Object.keys(cache.extract()).filter((id) => id.startsWith('Tag:')).length
   return {
     list,
+    apollo,
     entities,
+    read: () => named(apollo.readQuery<{ tags: readonly Tag[] }>({ query })?.tags ?? []),
     names: () => named(shown),
     async stop() {
       watched.unsubscribe()
@@ -129,11 +131,21 @@ it('are what the database has: rows that come, change, get other keys and go', a
   apollo.list.revert(id)
   const names = await stored()
   await expect.poll(apollo.names, PATIENCE).toEqual(names)
+  // Nothing changes meanwhile that would write it.
+  await apollo.apollo.resetStore()
+  expect(apollo.read()).toEqual(names)
+  await expect.poll(apollo.names, PATIENCE).toEqual(names)
   proxy.cut()
   await database.query(
     `INSERT INTO "Tag" (name) VALUES ('meanwhile'); DELETE FROM "Tag" WHERE name = 'fourth'`,
   )
   const after = await stored()
   await expect.poll(apollo.names, PATIENCE).toEqual(after)
+  await apollo.apollo.clearStore()
+  expect(apollo.read()).toEqual(after)
+  apollo.list.stop()
+  await apollo.apollo.clearStore()
+  await expect.poll(() => apollo.list.state.status).toBe('ended')
+  expect(apollo.entities()).toBe(0)
   await apollo.stop()
 })
