@@ -324,7 +324,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: 'the least of all stays when it leaves',
     file: 'src/sets/totals-view.ts',
-    from: "    if (minus !== null && at !== null && order === 0 && !isBetter && !isStill) return 'unknown'\n",
+    from: "    if (minus !== null && at !== null && order === 0 && !isBetter && !isEqual) return 'unknown'\n",
     to: '',
   },
   {
