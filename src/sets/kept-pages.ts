@@ -12,8 +12,12 @@ export interface KeptPagesBounds<Page> {
   readonly guard: Pick<Guard, 'wrap'>
 }
 
+/** What an entry takes beside its key and its rows. */
+const ENTRY_BYTES = 1024
+
 interface KeptPage<Page> {
   readonly page: Page
+  readonly bytes: number
   /** See `PageReads.begun`. */
   readonly number: number
   readonly untilMs: number
@@ -47,9 +51,10 @@ export class KeptPages<Page> {
   keep(key: string, number: number, page: Page): void {
     this.#forget(key)
     const { ms, bytesMax, bytesOf } = this.#bounds
-    const bytes = bytesOf(page)
+    // Whoever asks writes the key: many that find nothing are as heavy as what they ask with.
+    const bytes = bytesOf(page) + 2 * key.length + ENTRY_BYTES
     if (bytes > bytesMax) return
-    this.#pages.set(key, { page, number, untilMs: this.#now() + ms })
+    this.#pages.set(key, { page, number, bytes, untilMs: this.#now() + ms })
     this.#bytes += bytes
     this.#letGo()
     this.#timer ??= this.#later()
@@ -67,7 +72,7 @@ export class KeptPages<Page> {
     const kept = this.#pages.get(key)
     if (kept === undefined) return
     this.#pages.delete(key)
-    this.#bytes -= this.#bounds.bytesOf(kept.page)
+    this.#bytes -= kept.bytes
   }
 
   /** Whoever comes lets go of what is too old; where nobody comes, this does. */

@@ -11,6 +11,8 @@ const SLOW_MS = 4_000
 const SLOW_READS_MAX = 4
 /** The log may be shorter than a read takes: it would be read for ever, and shown to nobody. */
 const LOSSES_MAX = 8
+/** Commits may become visible in another order than the log has them: what is read then stands at no position of it. */
+const WRONG_READS_MAX = 64
 
 /** Milliseconds between two reads at the least. */
 export interface ReadIntervals {
@@ -27,6 +29,7 @@ export class ReadBudget {
   #hurriedDueAtMs = Number.NEGATIVE_INFINITY
   #slowReads = 0
   #losses = 0
+  #wrongReads = 0
 
   constructor(monotonicMs: () => number, intervals: ReadIntervals) {
     this.#monotonicMs = monotonicMs
@@ -56,10 +59,20 @@ export class ReadBudget {
     )
   }
 
-  /** What was read came to where the stream is. @param isShown whether it is shown: else all wait for the next */
+  /**
+   * What was read came to where the stream is.
+   * @param isShown whether it is shown: else all wait for the next
+   * @throws LIST_TOO_COSTLY
+   */
   noteSettled(isShown: boolean): void {
+    this.#wrongReads = isShown ? 0 : this.#wrongReads + 1
     if (isShown) this.#losses = 0
     else this.#dueAtMs = Math.min(this.#dueAtMs, this.#hurriedDueAtMs)
+    if (this.#wrongReads < WRONG_READS_MAX) return
+    throw new RowcastError(
+      'LIST_TOO_COSTLY',
+      `Commits became visible in another order than they were written, ${WRONG_READS_MAX} times in a row.`,
+    )
   }
 
   /** Changes left the log before what had been read came to where the stream is. @throws LIST_TOO_COSTLY */

@@ -14,7 +14,8 @@ export interface RowsBeginning {
 }
 
 interface SharedBeginning {
-  readonly history: History
+  /** Held weakly: behind a gap nobody needs its log, and nobody may come for the model. */
+  readonly history: WeakRef<History>
   readonly begun: Cursor
   /** `PageReads.begun` when the cursor was there: pages that began to be read later have all that stands before it. */
   readonly since: number
@@ -25,7 +26,7 @@ interface SharedBeginning {
 const SHARED_MS = 10_000
 /** How often it is looked, and how long at most, whether the stream has come to what a database shows. */
 const LOOK_INTERVAL_MS = 10
-const LOOKS_MAX = 20
+const LOOKS_MAX = 5
 
 export interface SharedBeginningsOptions {
   readonly history: () => History | null
@@ -45,14 +46,20 @@ export class SharedBeginnings {
   /** `since` of whoever begins so: that of others, or its own, which is that of others from now on. */
   async sinceOf(model: string, own: RowsBeginning, since: number): Promise<number> {
     const begun = parseCursor(own.cursor)
-    if (this.#byModel.has(model) && (await this.#hasCome(own.endLsn))) {
-      const shared = this.#byModel.get(model)
-      if (shared !== undefined && this.#isGood(shared, model, begun)) return shared.since
+    if (this.#find(model, begun) !== null && (await this.#hasCome(own.endLsn))) {
+      const shared = this.#find(model, begun)
+      if (shared !== null) return shared.since
     }
     const history = this.#options.history()
     const untilMs = this.#options.now() + SHARED_MS
-    if (history !== null) this.#byModel.set(model, { history, begun, since, untilMs })
+    if (history !== null) this.#byModel.set(model, { history: new WeakRef(history), begun, since, untilMs })
     return since
+  }
+
+  /** That of others, if it is good as far as the log has come. */
+  #find(model: string, own: Cursor): SharedBeginning | null {
+    const shared = this.#byModel.get(model)
+    return shared !== undefined && this.#isGood(shared, model, own) ? shared : null
   }
 
   /** Whether the log has all that the database has shown: of what is not there yet nothing is known. */
@@ -69,8 +76,11 @@ export class SharedBeginnings {
   }
 
   /** Whether nothing of the model has come since, nor may have. */
-  #isGood({ history, begun, untilMs }: SharedBeginning, model: string, own: Cursor): boolean {
-    if (history !== this.#options.history() || untilMs <= this.#options.now()) return false
+  #isGood(shared: SharedBeginning, model: string, own: Cursor): boolean {
+    const { begun, untilMs } = shared
+    const history = shared.history.deref()
+    if (history === undefined || history !== this.#options.history()) return false
+    if (untilMs <= this.#options.now()) return false
     return (
       isSameOrigin(begun.origin, own.origin) && comparePositions(history.lastOf(model), begun.position) <= 0
     )

@@ -159,7 +159,7 @@ it('gives a failure to those who waited for that page, and goes on', async () =>
 it('keeps a page for those whose cursor is older than its read, for a while', async () => {
   const clock = { nowMs: 0 }
   const guard = createGuard(silentLogger)
-  const kept = { ms: 100, bytesMax: 2, bytesOf: () => 1, guard }
+  const kept = { ms: 100, bytesMax: 20_000, bytesOf: () => 8_000, guard }
   const { ask, begun, endAll, reads } = world({ kept, now: () => clock.nowMs })
   const since = reads.begun
   void ask('same', { since })
@@ -177,7 +177,7 @@ it('keeps a page for those whose cursor is older than its read, for a while', as
 })
 
 it('keeps no more than it may, and lets go of the oldest first', async () => {
-  const kept = { ms: 100, bytesMax: 2, bytesOf: () => 1, guard: createGuard(silentLogger) }
+  const kept = { ms: 100, bytesMax: 20_000, bytesOf: () => 8_000, guard: createGuard(silentLogger) }
   const { ask, begun, endAll } = world({ kept, now: () => 0 })
   for (const key of ['a', 'b', 'c']) {
     void ask(key, { since: 0 })
@@ -194,17 +194,29 @@ it('lets go of what it has kept where nobody comes any more', () => {
   vi.useFakeTimers()
   try {
     const kept = new KeptPages<number>(
-      { ms: 100, bytesMax: 10, bytesOf: (page) => page, guard: createGuard(silentLogger) },
+      { ms: 100, bytesMax: 20_000, bytesOf: (page) => page, guard: createGuard(silentLogger) },
       () => Date.now(),
     )
-    kept.keep('a', 1, 4)
+    kept.keep('a', 1, 4_000)
     vi.advanceTimersByTime(50)
-    kept.keep('b', 2, 5)
-    expect(kept.bytes).toBe(9)
+    kept.keep('b', 2, 5_000)
+    expect(kept.bytes).toBeGreaterThan(9_000)
+    expect(kept.find('a', 0)).toBe(4_000)
     vi.advanceTimersByTime(200)
     expect(kept.bytes).toBe(0)
     expect(vi.getTimerCount()).toBe(0)
   } finally {
     vi.useRealTimers()
   }
+})
+
+it('keeps no more pages without rows than their keys have room for', () => {
+  const kept = new KeptPages<number>(
+    { ms: 100, bytesMax: 100_000, bytesOf: () => 0, guard: createGuard(silentLogger) },
+    () => 0,
+  )
+  for (let n = 0; n < 100; n += 1) kept.keep(`${n} ${'x'.repeat(10_000)}`, 1, n)
+  expect(kept.bytes).toBeLessThanOrEqual(100_000)
+  const found = Array.from({ length: 100 }, (_, n) => kept.find(`${n} ${'x'.repeat(10_000)}`, 0))
+  expect(found.filter((page) => page !== undefined)).toEqual([96, 97, 98, 99])
 })

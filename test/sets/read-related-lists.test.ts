@@ -92,6 +92,27 @@ it('is read again where its snapshot has something from behind a commit that it 
   expect(given.at(-1)?.rows[0]?.related).toBe(world.labelsOf(1))
 })
 
+it('ends where each of many snapshots has something from behind a commit that it lacks', async () => {
+  const world = new RelatedListWorld()
+  const { given, taken } = world.open()
+  world.commit({ post: 1 })
+  world.stream()
+  await world.turns()
+  let reads = 0
+  world.beforeSnapshot = () => {
+    reads += 1
+    world.unseen.clear()
+    world.unseen.add(world.commit({ label: 2 * reads, of: 1 }))
+    world.commit({ label: 2 * reads + 1, of: 1 })
+    world.stream()
+  }
+  world.commit({ label: 1, of: 1 })
+  world.stream()
+  await world.turns(2_000)
+  await expect(taken).rejects.toThrow(expect.objectContaining({ code: 'LIST_TOO_COSTLY' }))
+  expectRight(world, given)
+})
+
 it('shows a row that came since the last read once more where the snapshot may see more of its related rows, and none for nothing', async () => {
   const world = new RelatedListWorld()
   const { given } = world.open()

@@ -137,14 +137,16 @@ export class RelatedListWorld {
   }
 
   /** What a new subscriber is given, as long as there are turns. */
-  open(): { readonly given: readonly GivenList[] } {
+  open(): { readonly given: readonly GivenList[]; readonly taken: Promise<void> } {
     const given: GivenList[] = []
     const subscription = this.set.subscribe()
     const take = async () => {
       for await (const each of subscription) given.push(each)
     }
-    void take()
-    return { given }
+    const taken = take()
+    // A test may look at what is given alone.
+    taken.catch(() => undefined)
+    return { given, taken }
   }
 
   /** So many turns of the loop. */
