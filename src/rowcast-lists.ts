@@ -35,7 +35,7 @@ import type {
 import { KeptSet } from './sets/kept-set.ts'
 import { type KeptSetReader, KeptSets } from './sets/kept-sets.ts'
 import type { KeptSubscription } from './sets/kept-subscription.ts'
-import { listOperations } from './sets/list-operations.ts'
+import { listOperations, seenOperations } from './sets/list-operations.ts'
 import { ListView, type LoadedList, type ShownList } from './sets/list-view.ts'
 import { OrderedWindow } from './sets/ordered-window.ts'
 import { PageReads } from './sets/page-reads.ts'
@@ -172,7 +172,8 @@ class Lists {
         view: new ListView(window),
         snapshotOf: (state: KeptListEvent | object) => ({ ...state, kind: 'snapshot' }) as KeptListEvent,
         patchOf(before: ShownList, state) {
-          const operations = listOperations(before.rows, state.shown.rows)
+          const found = listOperations(before.rows, state.shown.rows)
+          const operations = seenOperations(found, before.rows, request.filter?.visible?.fields ?? null)
           if (operations.length === 0 && before.totalCount === state.shown.totalCount) return null
           const { totalCount } = state.shown
           const event: KeptListEvent = { ...state, kind: 'patch', shown: { totalCount }, operations }

@@ -21,8 +21,6 @@ export interface ApolloParts {
   query(options: object): Promise<unknown>
   /** Calls back once `resetStore` has emptied the cache. Returns what ends that. */
   onResetStore(callback: () => Promise<unknown>): () => void
-  /** The same of `clearStore`. */
-  onClearStore(callback: () => Promise<unknown>): () => void
 }
 
 /** A query that components read, and the subscription that keeps it. */
@@ -84,11 +82,11 @@ export function keepQuery<Row extends object, QueryVariables = never, Variables 
   async function writeAgain(): Promise<void> {
     if (list.state.status !== 'ended') write()
   }
-  const forgets = [apollo.onResetStore(writeAgain), apollo.onClearStore(writeAgain)]
+  const forget = apollo.onResetStore(writeAgain)
   list.listen(() => {
     // What is there already is not put back into a cache that was emptied after the list was stopped.
     if (list.state.rows !== cached) write()
-    if (list.state.status === 'ended') for (const forget of forgets) forget()
+    if (list.state.status === 'ended') forget()
   })
   return list
 }

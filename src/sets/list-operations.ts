@@ -105,12 +105,34 @@ function middleOperations(
   return operations
 }
 
+/**
+ * Without those of rows that were read again and of which nothing has changed that may be seen: a write to a hidden field is hidden as well.
+ * They move no other row. @param fields all fields where null
+ */
+export function seenOperations(
+  operations: readonly ListOperation[],
+  from: readonly WindowRow[],
+  fields: ReadonlySet<string> | null,
+): readonly ListOperation[] {
+  if (fields === null || operations.length === 0) return operations
+  const known = new Map(from.map((row) => [row.id, row]))
+  return operations.filter(({ kind, row }) => {
+    const before = known.get(row.id)
+    return kind !== 'UPDATE' || before === undefined || !isSameRow(before, row, fields)
+  })
+}
+
 /** Rows that were read again are other objects. */
-function isSameRow({ row: a, revision }: WindowRow, { row: b, revision: later }: WindowRow): boolean {
+function isSameRow(
+  { row: a, revision }: WindowRow,
+  { row: b, revision: later }: WindowRow,
+  fields: ReadonlySet<string> | null = null,
+): boolean {
   if (revision !== later) return false
   if (a === b) return true
   const names = Object.keys(a)
-  return names.length === Object.keys(b).length && names.every((name) => isSameValue(a[name], b[name]))
+  if (names.length !== Object.keys(b).length) return false
+  return names.every((name) => fields?.has(name) === false || isSameValue(a[name], b[name]))
 }
 
 function isSameValue(a: unknown, b: unknown): boolean {

@@ -141,8 +141,9 @@ it('are what the database has: rows that come, change, get other keys and go', a
   )
   const after = await stored()
   await expect.poll(apollo.names, PATIENCE).toEqual(after)
+  // Its viewer may be about to go.
   await apollo.apollo.clearStore()
-  expect(apollo.read()).toEqual(after)
+  expect(apollo.entities()).toBe(0)
   apollo.list.stop()
   await apollo.apollo.clearStore()
   await expect.poll(() => apollo.list.state.status).toBe('ended')

@@ -66,3 +66,10 @@ it('what is there makes room', async () => {
   await new Promise(setImmediate)
   expect(all.hasRoom).toBe(true)
 })
+
+it('one that many subscriptions wait for takes one place', () => {
+  const all = new ResultsOnTheirWay(() => 0)
+  const shared = new Promise<DeliveryResult>(() => undefined)
+  for (let n = 0; n < 1_000; n += 1) void all.add(shared)
+  expect(all.isCrowded).toBe(false)
+})

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { bytesOf } from '../../src/graphql/reading/row-weights.ts'
 import { type KeptSetHome, KeptSets } from '../../src/sets/kept-sets.ts'
 import { KeptSubscription } from '../../src/sets/kept-subscription.ts'
-import { listOperations } from '../../src/sets/list-operations.ts'
+import { listOperations, seenOperations } from '../../src/sets/list-operations.ts'
 import { OrderedWindow, type WindowRow } from '../../src/sets/ordered-window.ts'
 import { ReadBudget } from '../../src/sets/read-budget.ts'
 import { readWindow } from '../../src/sets/read-window.ts'
@@ -60,6 +60,16 @@ describe('operations of a list', () => {
     expect(kinds([2, 3, 4, 5, 1])).toEqual(['MOVE 4'])
     expect(kinds([5, 1, 2, 3, 4])).toEqual(['MOVE 0'])
     expect(kinds([9, 1, 2, 3, 4])).toEqual(['REMOVE 4', 'INSERT 0'])
+  })
+
+  it('are none for a row of which nothing has changed that may be seen', () => {
+    const [before, after] = [0, 1].map((version) => [row(1, version), row(2, version)])
+    const [from, to] = [before ?? [], [...(after ?? []), row(3)]]
+    const kindsSeen = (fields: readonly string[] | null) =>
+      seenOperations(listOperations(from, to), from, fields && new Set(fields)).map(({ kind }) => kind)
+    expect(kindsSeen(['id'])).toEqual(['INSERT'])
+    for (const all of [['id', 'version'], null])
+      expect(kindsSeen(all).sort()).toEqual(['INSERT', 'UPDATE', 'UPDATE'])
   })
 
   it('take so many steps as the lists are long, whatever happens to them: a thousand lists share a change', () => {

@@ -27,19 +27,20 @@ const BEGINNING_MS = 1
 /** What all subscriptions of a server have on its way. */
 export class ResultsOnTheirWay {
   readonly #nowMs: () => number
-  #count = 0
+  /** One that several wait for is one. */
+  readonly #pending = new Set<Promise<unknown>>()
 
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs
   }
 
   get hasRoom(): boolean {
-    return this.#count < ALL_RESULTS_MAX
+    return this.#pending.size < ALL_RESULTS_MAX
   }
 
   /** Whether more are on their way than one subscription has: those of one are read together, however long it takes to begin them. */
   get isCrowded(): boolean {
-    return this.#count > RESULTS_MAX
+    return this.#pending.size > RESULTS_MAX
   }
 
   get nowMs(): number {
@@ -48,11 +49,11 @@ export class ResultsOnTheirWay {
 
   /** Counts one until it is there, whoever waits for it by then. */
   async add<Result>(pending: Promise<Result>): Promise<Result> {
-    this.#count += 1
+    this.#pending.add(pending)
     try {
       return await pending
     } finally {
-      this.#count -= 1
+      this.#pending.delete(pending)
     }
   }
 }
