@@ -108,7 +108,7 @@ async function measure(
   // A log that is worth being read.
   await database.query(insertManySql(context.size(50_000, 500), 10))
   await honest.call<Experience>('live', { ms: context.size(2_000, 200) })
-  await warmUp(scene, { attack, port: server.port, path: server.path, scale: 0.05, cursor })
+  await warmUp(scene, traffic, { attack, port: server.port, path: server.path, scale: 0.05, cursor })
   await server.child.call('noteTurns')
   const ms = context.size(8_000, 700)
   // The same traffic: what is retained of large rows is not the attacker's doing.
@@ -144,10 +144,15 @@ async function measure(
  * What is loaded and compiled once, with the first query or stream of its kind, is nobody's attack: a little of it comes before
  * the idle phase, which is then that of a server which has been asked such things.
  */
-async function warmUp({ context }: Scene, request: AttackRequest): Promise<void> {
+async function warmUp({ context, database }: Scene, traffic: Traffic, request: AttackRequest): Promise<void> {
   await using attacker = await openChild('clients/attacker')
   await attacker.call('start', request)
+  // What is read for changes only is read then, too: Prisma Client compiles itself with its first query.
+  let isOver = false
+  const writing = WRITERS[traffic](database, () => isOver)
   await delay(context.size(1_500, 100))
+  isOver = true
+  await writing
   await attacker.call('stop')
 }
 

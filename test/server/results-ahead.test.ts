@@ -5,17 +5,12 @@ import type { DeliveryResult } from '../../src/server/delivery/result-text.ts'
 import { ResultsAhead, ResultsOnTheirWay } from '../../src/server/delivery/results-ahead.ts'
 
 /** A source that always has more. */
-function endless(): DeliveryPull<unknown> {
-  let next = 0
-  return {
-    reader: null,
-    isEnded: false,
-    take() {
-      next += 1
-      return next
-    },
-  }
+function endless(next: () => unknown = () => 'change'): DeliveryPull<unknown> {
+  return { reader: null, isEnded: false, take: next }
 }
+
+/** One that has a part of a transaction, of so many changes, each time. */
+const parts = (changes: number) => endless(() => ({ deliveries: Array.from({ length: changes }) }))
 
 /** A subscription whose results take their time; how many it has begun. @param costMs what beginning one takes */
 function open(all: ResultsOnTheirWay, spend: () => void = () => undefined) {
@@ -67,9 +62,30 @@ it('what is there makes room', async () => {
   expect(all.hasRoom).toBe(true)
 })
 
-it('one that many subscriptions wait for takes one place', () => {
+it('a part of a transaction counts as many times as it has changes', async () => {
+  const all = new ResultsOnTheirWay(() => 0)
+  const one = open(all)
+  expect(one.ahead.fill(parts(30))).toBe(true)
+  expect(one.begun).toHaveLength(5)
+  for (const settle of one.begun) settle({ text: '', tail: '' } as never)
+  await new Promise(setImmediate)
+  // What was taken makes room.
+  for (let taken = 0; taken < 5; taken += 1) one.ahead.shift()
+  one.ahead.add('next')
+  expect(one.ahead.fill(parts(300))).toBe(true)
+  expect(one.begun).toHaveLength(7)
+})
+
+it('all subscriptions together have a bounded number of changes on their way, in however few results', () => {
+  const all = new ResultsOnTheirWay(() => 0)
+  const many = Array.from({ length: 20 }, () => open(all))
+  for (const { ahead } of many) ahead.fill(parts(99))
+  expect(many.reduce((sum, { begun }) => sum + begun.length, 0)).toBe(20 + 5)
+})
+
+it('one that many subscriptions wait for counts once', () => {
   const all = new ResultsOnTheirWay(() => 0)
   const shared = new Promise<DeliveryResult>(() => undefined)
-  for (let n = 0; n < 1_000; n += 1) void all.add(shared)
+  for (let n = 0; n < 1_000; n += 1) void all.add(shared, 1)
   expect(all.isCrowded).toBe(false)
 })

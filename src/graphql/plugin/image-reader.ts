@@ -8,6 +8,7 @@ import type { AnyBuilder } from '../builder/untyped-builder.ts'
 import { graphqlError } from '../graphql-errors.ts'
 import type { PrismaClientLike } from '../prisma-delegate.ts'
 import type { BoundedReader, ReadBounds } from '../reading/bounded-reader.ts'
+import { imageTurns } from '../reading/image-turns.ts'
 import { createReadBounds, type ReadLimits, readerOf } from '../reading/paged-client.ts'
 import { budgetOfImage } from '../reading/result-budgets.ts'
 import { isImage, sentRow, transactionOf } from '../subscription/image-rows.ts'
@@ -15,7 +16,10 @@ import type { LoadImage } from './image-loader.ts'
 import { loadRelations } from './image-relations.ts'
 
 /** Completes images with the builder's Prisma Client, which may depend on the request. */
-export function createImageReader(builder: AnyBuilder): LoadImage {
+export function createImageReader(
+  builder: AnyBuilder,
+  turns: Pick<typeof imageTurns, 'wait'> = imageTurns,
+): LoadImage {
   return async (modelName, image, selection, context) => {
     const { feed } = builder.options.rowcast
     const { catalog } = feed
@@ -24,6 +28,8 @@ export function createImageReader(builder: AnyBuilder): LoadImage {
     // A change can arrive before its own transaction is visible to the query below.
     const transaction = transactionOf(image)
     if (transaction !== null) await feed.whenVisible(transaction.xid, modelName)
+    // As many others as there are images of that transaction go on at the same moment.
+    await turns.wait()
     const policies = policiesOf(builder)
     const visible = async (name: string) => {
       await policies.prepare(context, [name])

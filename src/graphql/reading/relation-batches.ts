@@ -1,10 +1,11 @@
 /**
  * Stage 7, graphql. Queries for relations of many rows as few: what is asked for in one turn of the event loop with the
- * same selection becomes one query, each key in it once.
+ * same selection becomes one query, each key in it once. While more is sure to be asked for, the turns that follow count as the same one.
  */
 import { GraphQLError } from 'graphql'
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
 import { type HandOut, HandOuts } from './hand-outs.ts'
+import { imageTurns } from './image-turns.ts'
 import type { OperationReads } from './read-pool.ts'
 import type { RelationKey } from './relation-link.ts'
 import { bytesOf } from './row-weights.ts'
@@ -26,6 +27,8 @@ export interface RelationRead extends KeyedRead {
 
 /** Keys of one query: PostgreSQL takes 32,767 parameters, and a plan for a thousand values is still a good one. */
 const KEYS_MAX = 500
+/** Turns of the event loop in which more is gathered: others may never stop asking. */
+const TURNS_MAX = 20
 /** Keys of one query that are read alone at a time: others have their turn in between. */
 const LANES = 4
 
@@ -44,9 +47,15 @@ export class RelationBatches {
   readonly #delegates = new WeakMap<object, number>()
   #delegateCount = 0
   readonly #handOuts: HandOuts
+  readonly #coming: { readonly isBusy: boolean }
+  /** Whether one of the batches has as much as one query takes. */
+  #isFull = false
+  #turns = 0
 
-  constructor(handOuts = new HandOuts()) {
+  /** @param coming whether more is about to be asked for in turns that follow */
+  constructor(handOuts = new HandOuts(), coming: { readonly isBusy: boolean } = imageTurns) {
     this.#handOuts = handOuts
+    this.#coming = coming
   }
 
   /** Rows in their order, a row or null, or a number. */
@@ -66,13 +75,22 @@ export class RelationBatches {
         this.#handOuts.add(read.reads, { ...weight, give, refuse: reject })
       }
       const batch = this.#batches.get(name)
-      if (this.#batches.size === 0) setImmediate(() => this.#flush())
+      if (this.#batches.size === 0) setImmediate(() => this.#flushSoon())
       if (batch === undefined) this.#batches.set(name, [{ read, keyText, handOut, reject }])
-      else batch.push({ read, keyText, handOut, reject })
+      else this.#isFull = batch.push({ read, keyText, handOut, reject }) >= KEYS_MAX || this.#isFull
     })
   }
 
+  /** At the end of this turn, or of the first after which nothing more comes, or a query is full, or others have had enough of them. */
+  #flushSoon(): void {
+    this.#turns += 1
+    if (this.#coming.isBusy && !this.#isFull && this.#turns < TURNS_MAX) setImmediate(() => this.#flushSoon())
+    else this.#flush()
+  }
+
   #flush(): void {
+    this.#isFull = false
+    this.#turns = 0
     const batches = this.#batches
     this.#batches = new Map()
     for (const batch of batches.values()) {

@@ -1,9 +1,10 @@
 /**
  * Stage 8, server. Results of one subscription that were begun before the one in front of them is there: what they read from
- * the database is read together. Bounded in number, and in characters of those that are there.
+ * the database is read together. Bounded in changes, and in characters of those that are there.
  */
 import type { DeliveryPull } from '../../bus/bus.ts'
 import { type DeliveryResult, FailedResult } from './result-text.ts'
+import { changesOf } from './shared-event.ts'
 
 /** A result on its way, and what it is of. */
 export interface AheadResult {
@@ -12,22 +13,24 @@ export interface AheadResult {
   result: DeliveryResult | null
   /** Resolves with it; rejects only with what `onFailure` was given. */
   pending: DeliveryResult | Promise<DeliveryResult>
+  readonly changes: number
 }
 
-/** Results that one subscription waits for at a time. */
-const RESULTS_MAX = 100
+/** Changes in results that one subscription waits for at a time: each reads what it is shown with. One result may have more. */
+const CHANGES_MAX = 100
 /** Characters of results that are there and have to wait for an earlier one. */
 const CHARACTERS_MAX = 1024 * 1024
 
-/** Results of all subscriptions of a server that are on their way; each may have one, whatever others have. */
-const ALL_RESULTS_MAX = 500
+/** The same of all subscriptions of a server; each may have one result, whatever others have. */
+const ALL_CHANGES_MAX = 500
 /** The longest that others wait for the results that one of many subscriptions begins at once, beside the one that is begun when it is over. */
 const BEGINNING_MS = 1
 
 /** What all subscriptions of a server have on its way. */
 export class ResultsOnTheirWay {
   readonly #nowMs: () => number
-  /** One that several wait for is one. */
+  /** Changes in them. */
+  #changes = 0
   readonly #pending = new Set<Promise<unknown>>()
 
   constructor(nowMs: () => number = () => performance.now()) {
@@ -35,25 +38,28 @@ export class ResultsOnTheirWay {
   }
 
   get hasRoom(): boolean {
-    return this.#pending.size < ALL_RESULTS_MAX
+    return this.#changes < ALL_CHANGES_MAX
   }
 
   /** Whether more are on their way than one subscription has: those of one are read together, however long it takes to begin them. */
   get isCrowded(): boolean {
-    return this.#pending.size > RESULTS_MAX
+    return this.#changes > CHANGES_MAX
   }
 
   get nowMs(): number {
     return this.#nowMs()
   }
 
-  /** Counts one until it is there, whoever waits for it by then. */
-  async add<Result>(pending: Promise<Result>): Promise<Result> {
+  /** Counts one of so many changes until it is there, whoever waits for it by then. One that several wait for is one. */
+  async add<Result>(pending: Promise<Result>, changes: number): Promise<Result> {
+    if (this.#pending.has(pending)) return await pending
     this.#pending.add(pending)
+    this.#changes += changes
     try {
       return await pending
     } finally {
       this.#pending.delete(pending)
+      this.#changes -= changes
     }
   }
 }
@@ -77,6 +83,7 @@ export class ResultsAhead {
   readonly #onFirst: () => void
   readonly #onFailure: (error: unknown) => void
   #characters = 0
+  #changes = 0
   /** Whether the last that were begun were fewer than there is room for. */
   #isCut = false
 
@@ -93,10 +100,11 @@ export class ResultsAhead {
 
   /** Adds a result that was begun. */
   add(delivery: unknown, pending: AheadResult['pending'] = this.#resultOf(delivery)): void {
-    const entry: AheadResult = { delivery, pending, result: null }
+    const entry: AheadResult = { delivery, pending, result: null, changes: changesOf(delivery) }
     this.#entries.push(entry)
+    this.#changes += entry.changes
     if (pending instanceof Promise) {
-      const settled = this.#settleLater(entry, this.#all.add(pending))
+      const settled = this.#settleLater(entry, this.#all.add(pending, entry.changes))
       // Nobody may come for it.
       settled.catch(() => undefined)
       entry.pending = settled
@@ -130,17 +138,20 @@ export class ResultsAhead {
 
   shift(): AheadResult | undefined {
     const entry = this.#entries.shift()
-    if (entry !== undefined) this.#characters -= charactersOf(entry.result)
+    if (entry === undefined) return undefined
+    this.#characters -= charactersOf(entry.result)
+    this.#changes -= entry.changes
     return entry
   }
 
   clear(): void {
     this.#entries.length = 0
     this.#characters = 0
+    this.#changes = 0
   }
 
   get #hasRoom(): boolean {
-    return this.#all.hasRoom && this.#entries.length < RESULTS_MAX && this.#characters < CHARACTERS_MAX
+    return this.#all.hasRoom && this.#changes < CHANGES_MAX && this.#characters < CHARACTERS_MAX
   }
 
   get #isWaiting(): boolean {

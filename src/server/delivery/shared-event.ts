@@ -38,6 +38,12 @@ export function isWhole(value: unknown): boolean {
   return 'shown' in event && !('operations' in event)
 }
 
+/** How many changes it is, where it is several; what sources that are not rowcast's own give is one. */
+export function changesOf(value: unknown): number {
+  const deliveries = typeof value === 'object' && value !== null ? Reflect.get(value, 'deliveries') : null
+  return Array.isArray(deliveries) ? Math.max(1, deliveries.length) : 1
+}
+
 /** The images that are there as long as it is, beside those that are kept anyway. */
 export function rowBytesOfEvent(value: unknown): number {
   const event = value as SourceEvent

@@ -1,6 +1,7 @@
 /** Which reads become one query, and what becomes of those that cannot. */
 import { describe, expect, it } from 'vitest'
 import type { PrismaDelegate } from '../../../src/graphql/prisma-delegate.ts'
+import { HandOuts } from '../../../src/graphql/reading/hand-outs.ts'
 import { type OperationReads, ReadPool } from '../../../src/graphql/reading/read-pool.ts'
 import { RelationBatches, type RelationRead } from '../../../src/graphql/reading/relation-batches.ts'
 import { createDeferred } from '../../support/deferred.ts'
@@ -52,6 +53,39 @@ describe('reads of one turn', () => {
       },
     ])
     expect(alone).toEqual([])
+  })
+
+  it('are those of several turns while more is about to be asked for, until a query is full', async () => {
+    const { queries, read } = table(async () => [])
+    const coming = { isBusy: true }
+    const batches = new RelationBatches(new HandOuts(), coming)
+    const asked: Promise<unknown>[] = []
+    const ask = async (from: number, to: number) => {
+      for (let id = from; id < to; id += 1)
+        asked.push(batches.read(read({ authorId: `${id}` }, { take: 1, select: { title: true } })))
+      await new Promise(setImmediate)
+      await new Promise(setImmediate)
+    }
+    await ask(0, 3)
+    await ask(3, 6)
+    expect(queries).toEqual([])
+    await ask(6, 500)
+    expect(queries).toHaveLength(1)
+    await ask(500, 502)
+    expect(queries).toHaveLength(1)
+    coming.isBusy = false
+    await Promise.all(asked)
+    expect(queries).toHaveLength(2)
+  })
+
+  it('wait no longer than some turns, though others never stop asking', async () => {
+    const { alone, read } = table(async () => [])
+    const batches = new RelationBatches(new HandOuts(), { isBusy: true })
+    const asked = batches.read(read({ authorId: 'a' }))
+    let turns = 0
+    for (; alone.length === 0 && turns < 100; turns += 1) await new Promise(setImmediate)
+    expect(turns).toBeLessThan(30)
+    await asked
   })
 
   it('match nothing where the condition is an empty OR, which Prisma leaves out below the root', async () => {
