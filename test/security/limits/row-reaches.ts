@@ -1,5 +1,6 @@
 /** How each limit is reached that counts rows, changes or filters: on a service with a database. */
 import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { onTestFinished, vi } from 'vitest'
 import type { TestDatabase } from '../../support/database.ts'
 import { openRawSocket, subscribeMessage } from '../raw-socket.ts'
@@ -59,7 +60,8 @@ const queries = {
       const first = askBeside(url, HOLDING)
       await untilWaiting(database, 1)
       const asked = ask(url, READ_TEXT)
-      // It lasts longer than the one that waits for room.
+      // It lasts longer than the one that waits for room: a WebSocket has to be opened before that one waits.
+      await delay(500)
       const second = askBeside(url, HOLDING)
       await untilWaiting(database, 2)
       const seen = seenIn(await asked)
