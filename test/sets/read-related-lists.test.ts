@@ -3,6 +3,16 @@ import { expect, it } from 'vitest'
 import { parseCursor } from '../../src/changes/cursor.ts'
 import { type GivenList, RelatedListWorld, type Written } from '../support/related-list-world.ts'
 
+/** A list of one post, as somebody was given it. */
+async function openOnePost() {
+  const world = new RelatedListWorld()
+  const opened = world.open()
+  world.commit({ post: 1 })
+  world.stream()
+  await world.turns()
+  return { world, ...opened }
+}
+
 /** Each is what there was at its cursor. */
 function expectRight(world: RelatedListWorld, given: readonly GivenList[]): void {
   for (const { rows, cursor } of given) {
@@ -16,11 +26,7 @@ function expectRight(world: RelatedListWorld, given: readonly GivenList[]): void
 }
 
 it('goes on where each snapshot lacks a commit that stands before its end, and shows it as it was before that', async () => {
-  const world = new RelatedListWorld()
-  const { given } = world.open()
-  world.commit({ post: 1 })
-  world.stream()
-  await world.turns()
+  const { world, given } = await openOnePost()
   let number = 0
   let late: ReturnType<typeof world.open> | null = null as ReturnType<typeof world.open> | null
   const unseen = () => {
@@ -44,11 +50,7 @@ it('goes on where each snapshot lacks a commit that stands before its end, and s
 })
 
 it('lacks nothing that came while what was read before was still to be shown', async () => {
-  const world = new RelatedListWorld()
-  const { given } = world.open()
-  world.commit({ post: 1 })
-  world.stream()
-  await world.turns()
+  const { world, given } = await openOnePost()
   world.afterSnapshot = () => {
     world.afterSnapshot = () => undefined
     const unknown = world.commit({ post: 2, isUnknown: true })
@@ -70,11 +72,7 @@ it('lacks nothing that came while what was read before was still to be shown', a
 })
 
 it('is read again where its snapshot has something from behind a commit that it lacks, and shows nothing of that', async () => {
-  const world = new RelatedListWorld()
-  const { given } = world.open()
-  world.commit({ post: 1 })
-  world.stream()
-  await world.turns()
+  const { world, given } = await openOnePost()
   let reads = 0
   world.beforeSnapshot = () => {
     reads += 1
@@ -93,11 +91,7 @@ it('is read again where its snapshot has something from behind a commit that it 
 })
 
 it('ends where each of many snapshots has something from behind a commit that it lacks', async () => {
-  const world = new RelatedListWorld()
-  const { given, taken } = world.open()
-  world.commit({ post: 1 })
-  world.stream()
-  await world.turns()
+  const { world, given, taken } = await openOnePost()
   let reads = 0
   world.beforeSnapshot = () => {
     reads += 1
@@ -114,11 +108,7 @@ it('ends where each of many snapshots has something from behind a commit that it
 })
 
 it('shows a row that came since the last read once more where the snapshot may see more of its related rows, and none for nothing', async () => {
-  const world = new RelatedListWorld()
-  const { given } = world.open()
-  world.commit({ post: 1 })
-  world.stream()
-  await world.turns()
+  const { world, given } = await openOnePost()
   for (const post of [2, 3]) {
     world.commit({ post })
     world.stream()
@@ -141,11 +131,7 @@ it('shows a row that came since the last read once more where the snapshot may s
 })
 
 it('shows a row once more that was shown with a label that came and went between two reads', async () => {
-  const world = new RelatedListWorld()
-  const { given } = world.open()
-  world.commit({ post: 1 })
-  world.stream()
-  await world.turns()
+  const { world, given } = await openOnePost()
   // Whoever is shown this reads the label as well, which the stream brings later.
   const own = world.commit({ post: 1 })
   world.commit({ label: 7, of: 1 })
