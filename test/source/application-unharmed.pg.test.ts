@@ -40,10 +40,13 @@ async function createdSlot(database: TestDatabase, goal: SetupGoal): Promise<voi
 }
 
 /** Somebody reads the table, and stays in the transaction. */
-async function openReader(database: TestDatabase, applicationName = 'a long report') {
+const openReader = (database: TestDatabase) =>
+  openTransaction(database, 'a long report', 'SELECT count(*) FROM items')
+
+async function openTransaction(database: TestDatabase, applicationName: string, statement: string) {
   const reader = new pg.Client({ ...database.target, application_name: applicationName } as pg.ClientConfig)
   await reader.connect()
-  await reader.query('BEGIN; SELECT count(*) FROM items')
+  await reader.query(`BEGIN; ${statement}`)
   return {
     end: () => reader.query('ROLLBACK'),
     [Symbol.asyncDispose]: () => reader.end(),
@@ -146,5 +149,20 @@ describe("the application's statements", () => {
     await application.ran(3)
     expect(application.failures).toEqual([])
     expect(await database.query('SELECT FROM pg_publication')).toEqual([])
+  })
+
+  it('are waited for by a new slot more than once, which says whose they are', async () => {
+    await using database = await openDatabase()
+    await database.query(TABLES)
+    const goal = goalOf(database)
+    await using writer = await openTransaction(database, 'a long import', 'CREATE TABLE imported (id int)')
+    const waits: LockWait[] = []
+    const onWait = (wait: LockWait) => {
+      waits.push(wait)
+      void writer.end()
+    }
+    await runSetup(database.target, goal, { onWait })
+    expect(waits.map(({ step }) => step.kind)).toEqual(['slot'])
+    expect(waits[0]?.holders).toContainEqual(expect.objectContaining({ applicationName: 'a long import' }))
   })
 })

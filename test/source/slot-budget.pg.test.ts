@@ -120,7 +120,7 @@ describe('a slot that is to be made behind a long transaction', () => {
     // Not "Tag" itself: its replica identity could not be set meanwhile either.
     rowcast.register('Team').start()
     await expect
-      .poll(() => rowcast.status().lastError, { timeout: 30_000 })
+      .poll(() => rowcast.status().lastError, { timeout: 90_000 })
       .toMatchObject({ code: 'SOURCE_LOCK_TIMEOUT', hint: expect.stringContaining('pg_stat_activity') })
     await database.query('COMMIT')
     await rowcast.ready()

@@ -1,16 +1,20 @@
-/** Stage 5, source. Who holds locks on tables that set-up has to alter: process, name and age; never a query's text. */
+/** Stage 5, source. Whom set-up waits for, who holds locks on tables or has written and not ended: process, name and age; never a query's text. */
 
 import type { SqlQueries } from '../db/sql.ts'
 import type { QualifiedTable } from '../facts/table-name.ts'
 
-/** A session with a lock on one of the tables. */
-export interface LockHolder {
-  readonly schema: string
-  readonly table: string
+/** A session that set-up waits for. */
+export interface SessionAhead {
   readonly pid: number
   readonly applicationName: string | null
   /** Age of its transaction; null where our role may not see it. */
   readonly seconds: number | null
+}
+
+/** One with a lock on one of the tables. */
+export interface LockHolder extends SessionAhead {
+  readonly schema: string
+  readonly table: string
 }
 
 const HOLDERS_MAX = 5
@@ -25,6 +29,19 @@ export function readLockHolders(
     tables.map(({ schema }) => schema),
     tables.map(({ table }) => table),
   ])
+}
+
+/**
+ * The oldest transactions that have written, in any database of the server: a new slot waits for them.
+ * Source: PostgreSQL manual, 47.2.3, "Replication Slots".
+ */
+export function readWriters(sql: SqlQueries): Promise<readonly SessionAhead[]> {
+  return sql.query<SessionAhead>(`
+    SELECT pid, application_name AS "applicationName",
+           extract(epoch FROM clock_timestamp() - xact_start)::float8 AS "seconds"
+      FROM pg_stat_activity
+     WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+     ORDER BY 3 DESC NULLS LAST LIMIT ${HOLDERS_MAX}`)
 }
 
 const LOCK_HOLDERS_SQL = `

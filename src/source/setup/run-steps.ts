@@ -8,7 +8,7 @@ import { isRowcastError, RowcastError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { type DatabaseSession, withDatabaseSession } from '../db/sql.ts'
-import { type LockHolder, readLockHolders } from './lock-holders.ts'
+import { type SessionAhead, readLockHolders, readWriters } from './lock-holders.ts'
 import type { SetupStep } from './setup-goal.ts'
 import { runOnSlotServer } from './standby-slot.ts'
 
@@ -18,12 +18,14 @@ export const LOCK_WAIT_MS = 25
 const PAUSES_MS: readonly number[] = [200, 800, 2_500, 6_000]
 /** Making a slot waits for transactions, and nobody waits for it. */
 export const SLOT_WAIT_MS = 5_000
+/** A try of it is long: fewer pauses. */
+const SLOT_PAUSES_MS: readonly number[] = [200, 2_500]
 
 /** A statement got no lock and is tried again. */
 export interface LockWait {
   readonly step: SetupStep
-  /** Who holds its tables. */
-  readonly holders: readonly LockHolder[]
+  /** Who holds its tables; for a slot, who has written and not ended. */
+  readonly holders: readonly SessionAhead[]
   readonly pauseMs: number
 }
 
@@ -33,7 +35,7 @@ export interface StepRunOptions {
   readonly onWait?: ((wait: LockWait) => void) | undefined
   /** Called for each optional table that is left out. */
   readonly onSkip?: ((why: RowcastError) => void) | undefined
-  /** Between two tries. @default 0.2 to 6 s, growing */
+  /** Between two tries. @default 0.2 to 6 s, growing; 0.2 and 2.5 s for a slot */
   readonly pausesMs?: readonly number[] | undefined
   /** Ends a pause. */
   readonly signal?: AbortSignal | undefined
@@ -48,7 +50,7 @@ export async function runSteps(
   steps: readonly SetupStep[],
   options: StepRunOptions = {},
 ): Promise<void> {
-  const { onWait, pausesMs = PAUSES_MS, signal } = options
+  const { onWait, signal } = options
   let done = 0
   let tries = 0
   for (;;) {
@@ -57,8 +59,7 @@ export async function runSteps(
       async (sql) => {
         while (done < steps.length) {
           const { step, count } = nextOf(steps, done)
-          if (!(await tryStep(target, sql, step)))
-            return { step, holders: await readLockHolders(sql, step.locks ?? []) }
+          if (!(await tryStep(target, sql, step))) return { step, holders: await readHolders(sql, step) }
           done += count
           tries = 0
         }
@@ -67,12 +68,16 @@ export async function runSteps(
       { signal },
     )
     if (refused === null) return
-    const pauseMs = pausesMs[tries++]
+    const pausesMs = refused.step.kind === 'slot' ? SLOT_PAUSES_MS : PAUSES_MS
+    const pauseMs = (options.pausesMs ?? pausesMs)[tries++]
     if (pauseMs === undefined) throw lockTimeout(refused.step, refused.holders, tries)
     onWait?.({ ...refused, pauseMs })
     await delay(pauseMs, undefined, { signal })
   }
 }
+
+const readHolders = (sql: DatabaseSession, step: SetupStep): Promise<readonly SessionAhead[]> =>
+  step.kind === 'slot' ? readWriters(sql) : readLockHolders(sql, step.locks ?? [])
 
 /** What is run next: steps that are one transaction are one. Pure. */
 function nextOf(
@@ -94,20 +99,21 @@ const IMPATIENT_SQL = `SELECT set_config('deadlock_timeout', '5ms', true) FROM p
 
 /** False: it got no lock. */
 async function tryStep(target: DriverTarget, sql: DatabaseSession, step: SetupStep): Promise<boolean> {
-  if (step.kind === 'slot') {
-    if (target.standby !== undefined) await runOnSlotServer(target, step.sql)
-    else
-      await sql.transaction((each) => each.query(step.sql), { isWriting: true, lockTimeoutMs: SLOT_WAIT_MS })
+  if (step.kind === 'slot' && target.standby !== undefined) {
+    await runOnSlotServer(target, step.sql)
     return true
   }
   // A lock is not held until a standby has confirmed, or the disk. Whatever is lost in a crash is found missing afterwards.
   const settings = { synchronous_commit: step.kind === 'replica-identity' ? 'off' : 'local' }
   try {
-    await sql.commit(`${IMPATIENT_SQL}; ${step.sql}`, {
-      isWriting: true,
-      lockTimeoutMs: LOCK_WAIT_MS,
-      settings,
-    })
+    if (step.kind === 'slot')
+      await sql.transaction((each) => each.query(step.sql), { isWriting: true, lockTimeoutMs: SLOT_WAIT_MS })
+    else
+      await sql.commit(`${IMPATIENT_SQL}; ${step.sql}`, {
+        isWriting: true,
+        lockTimeoutMs: LOCK_WAIT_MS,
+        settings,
+      })
     return true
   } catch (error) {
     if (isRowcastError(error, 'SOURCE_LOCK_TIMEOUT')) return false
@@ -115,18 +121,18 @@ async function tryStep(target: DriverTarget, sql: DatabaseSession, step: SetupSt
   }
 }
 
-function lockTimeout(step: SetupStep, holders: readonly LockHolder[], tries: number): RowcastError {
+function lockTimeout(step: SetupStep, holders: readonly SessionAhead[], tries: number): RowcastError {
   const held = holders.length === 0 ? '' : ` Held by ${holders.map(describeHolder).join(', ')}.`
   const [first] = holders
   return new RowcastError(
     'SOURCE_LOCK_TIMEOUT',
-    `${step.sql}: no lock in ${tries} tries of ${LOCK_WAIT_MS} ms.${held}`,
+    `${step.sql}: no lock in ${tries} tries of ${step.kind === 'slot' ? SLOT_WAIT_MS : LOCK_WAIT_MS} ms.${held}`,
     { details: { pid: first?.pid ?? null, tries } },
   )
 }
 
 /** `process 4711 ("api"), for 35 s`. */
-export function describeHolder({ pid, applicationName, seconds }: LockHolder): string {
+export function describeHolder({ pid, applicationName, seconds }: SessionAhead): string {
   const name = applicationName === null || applicationName === '' ? '' : ` ("${applicationName}")`
   return `process ${pid}${name}${seconds === null ? '' : `, for ${Math.round(seconds)} s`}`
 }
