@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '..')
-/** Where people read: code with its comments and messages, docs, tests, the SDL. */
+/** Where people read: code with its comments and messages, docs, tests, the SDL, dashboards and what runs in containers. */
 const READ =
-  /^(?:src|page|test|bench|examples|prisma|docs)\/.*\.(?:ts|tsx|mjs|md|prisma|graphql|css|html)$|^(?:README|CONTRIBUTING)\.md$|^schema\.graphql$/
+  /^(?:src|page|test|bench|tools|examples|prisma|docs|dashboards|\.ci)\/(?:.*\.(?:ts|tsx|mjs|md|prisma|graphql|css|html|ya?ml|sh)|[^/]*\.json|[a-z-]+)$|^(?:README|CONTRIBUTING|SECURITY)\.md$|^schema\.graphql$|^(?:Dockerfile|docker-compose\.ya?ml)$/
 /** Rules that name the words, what is printed by a machine, texts that are somebody else's. */
 const LEFT_OUT =
   /^(?:CONTRIBUTING\.md|test\/words\.test\.ts|test\/client\/live-list\.pg\.test\.ts)$|^test\/vectors\//
