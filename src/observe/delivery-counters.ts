@@ -35,13 +35,19 @@ export class DeliveryCounters {
     return { bounds: LATENCY_BOUNDS, buckets: this.#buckets, sum: this.#sumSeconds }
   }
 
-  /** Takes what a subscription's source gave; what is no delivery of a change is not counted: first rows are none. */
+  /**
+   * Takes what a subscription's source gave, the changes of a transaction one by one; what is no delivery of a change is not counted:
+   * first rows are none.
+   */
   readonly onDelivered = (value: unknown): void => {
-    if (!isDelivery(value)) return
-    const { model, action, transaction } = value.change
+    for (const delivery of deliveriesIn(value)) this.#count(delivery)
+  }
+
+  #count(delivery: Delivery): void {
+    const { model, action, transaction } = delivery.change
     const counts = this.#of(model)
     counts.actions[action] += 1
-    if (isReplayed(value)) {
+    if (isReplayed(delivery)) {
       counts.replayed += 1
       return
     }
@@ -61,6 +67,12 @@ export class DeliveryCounters {
     this.models.set(model, created)
     return created
   }
+}
+
+/** The deliveries of changes that a value is or has. */
+export function deliveriesIn(value: unknown): readonly Delivery[] {
+  const several = memberOf(value, 'deliveries')
+  return (Array.isArray(several) ? several : [value]).filter(isDelivery)
 }
 
 function isDelivery(value: unknown): value is Delivery {

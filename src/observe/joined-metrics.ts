@@ -1,5 +1,5 @@
 /** Beside the spine, observe. The metrics of several databases behind one server: what is of one has its name as `source`. */
-import { memberOf } from '../member-of.ts'
+import { deliveriesIn } from './delivery-counters.ts'
 import { formatMetrics } from './format-metrics.ts'
 import { METRICS, type MetricEntry, type MetricsReading, type Sample } from './metric-table.ts'
 import type { Metrics } from './metrics.ts'
@@ -30,9 +30,8 @@ export function joinMetrics(sources: readonly [SourceMetrics, ...SourceMetrics[]
     return Object.fromEntries(names.map((metric) => [metric, samplesOf(metric)])) as MetricsReading
   }
   return {
-    onDelivered(delivery) {
-      const model = memberOf(memberOf(delivery, 'change'), 'model')
-      owners.get(String(model))?.onDelivered(delivery)
+    onDelivered(value) {
+      for (const delivery of deliveriesIn(value)) owners.get(delivery.change.model)?.onDelivered(delivery)
     },
     onDocumentRefused: first.onDocumentRefused,
     read,

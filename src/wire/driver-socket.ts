@@ -1,4 +1,4 @@
-/** Stage 1, wire. The one place that reaches for what the driver keeps to itself: the socket under a session, and what the server says on it. */
+/** Stage 1, wire. What the driver keeps to itself of a session: the socket under it, and what the server says on it. */
 import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import type pg from 'pg'

@@ -195,6 +195,19 @@ describe('counters', () => {
     })
   })
 
+  it('count the changes of a transaction one by one', () => {
+    const counters = new DeliveryCounters(['User', 'Post'])
+    const transaction = plainTransaction(1)
+    const deliveries = ['User', 'Post', 'Post'].map((model) => ({
+      change: plainChange({ model, action: 'INSERT', transaction }),
+      ...{ hidesOld: false, hidesNew: false, transition: null },
+    }))
+    counters.onDelivered({ transaction, deliveries, sources: [0, 1, 1], isLast: true, change: deliveries[2] })
+    expect(counters.models.get('User')?.actions.INSERT).toBe(1)
+    expect(counters.models.get('Post')?.actions.INSERT).toBe(2)
+    expect(counters.latency.buckets.reduce((sum, count) => sum + count, 0)).toBe(3)
+  })
+
   it('find the bucket that a delivery belongs to', () => {
     let nowMs = 0
     const counters = new DeliveryCounters([], () => nowMs)
