@@ -1,7 +1,7 @@
 /**
  * `npm run test:simulation:mutants`: deliberate faults, each in a copy of the sources of its own, and how many worlds find it. What
  * none finds is said as well; `--only NAME` runs those of that name, `--seconds S` is how long each is looked for, of the processor's time, from `--seed N` on. `--keep` keeps what each
- * world that finds one was shrunk to, in `kept-scripts.jsonl`, and `--kept` runs only those; `--alone` tries worlds without a broker.
+ * world that finds one was shrunk to, in `kept-scripts.jsonl`, and `--kept` runs only those; `--alone` tries worlds without a broker, `--broker` those with one.
  */
 import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
@@ -15,7 +15,8 @@ import type { Script } from './script.ts'
 const { values } = parseArgs({
   options: {
     ...{ only: { type: 'string' }, seconds: { type: 'string' }, seed: { type: 'string' } },
-    ...{ keep: { type: 'boolean' }, kept: { type: 'boolean' }, alone: { type: 'boolean' } },
+    ...{ keep: { type: 'boolean' }, kept: { type: 'boolean' } },
+    ...{ alone: { type: 'boolean' }, broker: { type: 'boolean' } },
   },
 })
 const seconds = values.seconds ?? '45'
@@ -69,7 +70,11 @@ async function run({ file, from, to }: PlantedFault, script: Script | undefined)
 
 function worlds(folder: string, script: Script | undefined): Promise<string> {
   // To shrink a world takes many more.
-  const rest = [...(values.keep === true ? [] : ['--whole']), ...(values.alone === true ? ['--alone'] : [])]
+  const rest = [
+    ...(values.keep === true ? [] : ['--whole']),
+    ...(values.alone === true ? ['--alone'] : []),
+    ...(values.broker === true ? ['--broker'] : []),
+  ]
   const what =
     script === undefined
       ? ['--seed', values.seed ?? '1', '--processor-seconds', seconds, ...rest]
