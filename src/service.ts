@@ -7,7 +7,6 @@ import type { ModelSpec } from './catalog/model-catalog.ts'
 import type { Config, ServicePrismaClient } from './config/config.ts'
 import { invariant } from './errors.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
-import { buildActivitySchema } from './graphql/activity/activity-schema.ts'
 import type { ChangeFeed } from './graphql/change-feed.ts'
 import { secretFields } from './graphql/policy/secret-fields.ts'
 import { servedSchema } from './graphql/served-schema.ts'
@@ -65,7 +64,7 @@ export interface Service {
  * Wires a service; nothing connects or listens before `start()`.
  * @throws CONFIG_…, CATALOG_…, GRAPHQL_BAD_SCHEMA
  */
-export function createService(config: Config, options: ServiceOptions): Service {
+export async function createService(config: Config, options: ServiceOptions): Promise<Service> {
   const { logger } = options
   const sources = openSources(config, logger)
   const health = () => healthOf(sources)
@@ -94,9 +93,9 @@ export function createService(config: Config, options: ServiceOptions): Service 
     mayChooseOverflow: config.slowSubscribers.mayClientsChoose,
   }
   const server = createServer({
-    schema: servedSchema(config, schemaOptions, parts.prisma),
+    schema: await servedSchema(config, schemaOptions, parts.prisma),
     sessions: sessionsOf(sources),
-    activitySchema: activity && buildActivitySchema(schemaOptions, activity),
+    activitySchema: activity && (await activitySchema(schemaOptions, activity)),
     logger,
     health,
     host: config.host,
@@ -134,6 +133,12 @@ export function createService(config: Config, options: ServiceOptions): Service 
       ])
     },
   }
+}
+
+/** Loaded where it is shown: it needs Pothos. */
+async function activitySchema(options: ServiceSchemaOptions, activity: ActivityExposure) {
+  const { buildActivitySchema } = await import('./graphql/activity/activity-schema.ts')
+  return buildActivitySchema(options, activity)
 }
 
 /** What a service shows of its databases. */

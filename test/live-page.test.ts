@@ -19,7 +19,7 @@ async function serve(more: object, nodeEnv?: string): Promise<string> {
   const createPrisma = () => ({ async $connect() {}, async $disconnect() {} })
   const env = { DATABASE_URL: 'postgresql://user@127.0.0.1:1/none', NODE_ENV: nodeEnv }
   const config = resolveConfig({ catalog, createPrisma, port: 0, public: true, ...more }, env)
-  const service = createService(config, { logger: silentLogger })
+  const service = await createService(config, { logger: silentLogger })
   const { url } = await service.start()
   onTestFinished(() => service.stop())
   return url

@@ -62,7 +62,7 @@ async function openPair(
     MAIN_DATABASE_URL: main.url,
     BILLING_DATABASE_URL: options.billingUrl ?? other.url,
   }
-  const service = createService(resolveConfig(file, env), { logger: silentLogger })
+  const service = await createService(resolveConfig(file, env), { logger: silentLogger })
   onTestFinished(() => service.stop())
   const { url } = await service.start()
   return { service, url, main, billing: other }

@@ -61,7 +61,7 @@ async function serve({ url, slot, redisUrl }: RoleRequest) {
     ...{ catalog: ORDERS_CATALOG, createPrisma: () => PRISMA, slot, port: 0, public: true },
     ...{ role: 'gateway' as const, broker: { url: redisUrl, prefix: slot } },
   })
-  const service = createService(resolveConfig(config, { DATABASE_URL: url, NODE_ENV: 'production' }), {
+  const service = await createService(resolveConfig(config, { DATABASE_URL: url, NODE_ENV: 'production' }), {
     logger: silentLogger,
   })
   const { port } = await service.start()

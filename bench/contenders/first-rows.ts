@@ -31,7 +31,7 @@ function prismaOf(connectionString: string): PrismaClient {
 
 async function rowcast({ url, slot }: Request) {
   const config = defineConfig({ catalog, createPrisma: prismaOf, slot, port: 0, public: true })
-  const service = createService(resolveConfig(config, { DATABASE_URL: url, NODE_ENV: 'production' }), {
+  const service = await createService(resolveConfig(config, { DATABASE_URL: url, NODE_ENV: 'production' }), {
     logger: silentLogger,
   })
   const { port } = await service.start()

@@ -35,7 +35,7 @@ async function rowcast({ url, changes, selection }: Request): Promise<number> {
   run += 1
   const slot = `relations_${run}`
   const config = defineConfig({ catalog, createPrisma: prismaOf, slot, port: 0, public: true })
-  const service = createService(resolveConfig(config, { DATABASE_URL: url }), { logger: silentLogger })
+  const service = await createService(resolveConfig(config, { DATABASE_URL: url }), { logger: silentLogger })
   const prisma = prismaOf(url)
   const { port } = await service.start()
   await service.rowcast.ready()

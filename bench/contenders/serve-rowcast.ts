@@ -79,7 +79,7 @@ interface Common {
 async function start({ url, slot, served }: StartRequest) {
   boundGarbage()
   const env = { DATABASE_URL: url, NODE_ENV: 'production' }
-  const service = createService(resolveConfig(CONFIGS[served]({ slot, port: 0 }), env), {
+  const service = await createService(resolveConfig(CONFIGS[served]({ slot, port: 0 }), env), {
     logger: silentLogger,
   })
   const { port } = await service.start()

@@ -15,6 +15,7 @@ import { printGreeting } from './greeting.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
 import { createTerminalLogger } from './loggers.ts'
 import { findPackageManager, hintFor } from './package-manager.ts'
+import { servableConfig } from './servable-config.ts'
 import type { CommandContext } from './serve.ts'
 import { untilAborted } from './stop-signals.ts'
 import type { Terminal } from './terminal.ts'
@@ -44,10 +45,12 @@ export async function dev(options: DevOptions, context: DevContext): Promise<voi
   const file = await loadConfigFile(configFile)
   const ownUrl = options.databaseUrl ?? (env['DATABASE_URL'] === '' ? undefined : env['DATABASE_URL'])
   // Checked before PostgreSQL is started, with a stand-in for the address that only then is known, but for its database.
-  const draft = resolveConfig(file, env, {
+  const asked = resolveConfig(file, env, {
     ...options,
     databaseUrl: ownUrl ?? `postgresql://user@localhost/${DATABASE}`,
   })
+  const logger = createTerminalLogger(terminal, options.verbose ?? false)
+  const draft = servableConfig(asked, context.folder, logger)
   // Several databases are never embedded: each has an address of its own.
   const [first] = Object.values(draft.sources ?? {})
   const isEmbedded = ownUrl === undefined && first === undefined
@@ -76,7 +79,7 @@ async function runService(
   const shown = shownByPrisma(config, config.createPrisma(config.databaseUrl))
   const subscription = exampleSubscription(shown.catalog, shown.models)
   const manager = findPackageManager(folder, env)
-  const service = createService(config, { logger, graphiqlQuery: subscription })
+  const service = await createService(config, { logger, graphiqlQuery: subscription })
   try {
     const { url } = await service.start()
     await waitUntilLive(service, stopping)

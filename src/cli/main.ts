@@ -56,10 +56,10 @@ function docsFile(name: string): string {
   return fileURLToPath(new URL(`../../docs/${name}`, import.meta.url))
 }
 
-/** Before what imports them is loaded. */
+/** Before what imports them is loaded. Whether Pothos is needed, the config says. */
 async function checkPeersOf(folder: string): Promise<void> {
   const { checkPeers } = await import('./peers.ts')
-  checkPeers(folder)
+  checkPeers({ folder, mayLackPothos: true })
 }
 
 /** How the project here runs commands. */

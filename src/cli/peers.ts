@@ -17,37 +17,52 @@ export const PEERS: Readonly<Record<string, readonly number[]>> = {
   '@prisma/client': [7, 6],
 }
 
+/** What the schema that is made of the catalog needs, and the live page. */
+const POTHOS: ReadonlySet<string> = new Set(['@pothos/core', '@pothos/plugin-prisma'])
+
 /** What to install: graphql 17 asks for Node.js 22 or later. */
 export function installedAs(name: string, nodeVersion = process.versions.node): string {
   return name === 'graphql' && Number.parseInt(nodeVersion, 10) < 22 ? 'graphql@16' : name
 }
 
-/** Looks for them from rowcast itself, and from the project. @throws CLI_PEER_MISSING, CLI_PEER_VERSION, CLI_PEER_TWICE */
-export function checkPeers(folder: string, from = import.meta.url): void {
+/** Where packages are looked for, and which may be missing. */
+export interface PeersOptions {
+  /** Of the project. */
+  readonly folder: string
+  /** Where this file is said to be. @default where it is */
+  readonly from?: string | undefined
+  /** A schema of one's own needs no Pothos. Where something else is missing as well, Pothos is named beside it. @default false */
+  readonly mayLackPothos?: boolean | undefined
+}
+
+/**
+ * Looks for them from rowcast itself, and from the project.
+ * @returns whether Pothos is there @throws CLI_PEER_MISSING, CLI_PEER_VERSION, CLI_PEER_TWICE
+ */
+export function checkPeers({ folder, from = import.meta.url, mayLackPothos = false }: PeersOptions): boolean {
   const manager = findPackageManager(folder, process.env)
-  const found = new Map(Object.keys(PEERS).map((name) => [name, findPackage(name, from)]))
-  const missing = Object.keys(PEERS).filter((name) => found.get(name) === null)
-  if (missing.length > 0) {
+  const found = Object.keys(PEERS).map((name) => [name, findPackage(name, from)] as const)
+  const missing = found.flatMap(([name, there]) => (there === null ? [name] : []))
+  const lacksPothos = missing.some((name) => POTHOS.has(name))
+  const lacksOthers = missing.some((name) => !POTHOS.has(name))
+  if (lacksOthers || (lacksPothos && !mayLackPothos)) {
     throw new RowcastError(
       'CLI_PEER_MISSING',
       `Packages that the server needs are not installed: ${missing.join(', ')}.`,
-      {
-        hint: `Run \`${manager.install(missing.map((name) => installedAs(name)))}\`.`,
-      },
+      { hint: `Run \`${manager.install(missing.map((name) => installedAs(name)))}\`.` },
     )
   }
-  for (const [name, majors] of Object.entries(PEERS)) {
-    const { version } = found.get(name) ?? { version: '' }
-    if (majors.includes(Number.parseInt(version, 10))) continue
+  for (const [name, there] of found) {
+    const majors = PEERS[name] ?? []
+    if (there === null || majors.includes(Number.parseInt(there.version, 10))) continue
     throw new RowcastError(
       'CLI_PEER_VERSION',
-      `${name} ${version} is installed, and rowcast works with ${majors.join(' and ')}.`,
-      {
-        hint: `Run \`${manager.install([`${name}@${majors[0]}`])}\`.`,
-      },
+      `${name} ${there.version} is installed, and rowcast works with ${majors.join(' and ')}.`,
+      { hint: `Run \`${manager.install([`${name}@${majors[0]}`])}\`.` },
     )
   }
   checkOneGraphql(folder, from)
+  return !lacksPothos
 }
 
 /** Of graphql there must be one copy: its types are compared by identity. */

@@ -187,7 +187,7 @@ function addRecordings(program: Command, context: Context): void {
     .action(async (file, models, given) => {
       if (given.serve === true) {
         const { checkPeers } = await import('./peers.ts')
-        checkPeers(context().folder)
+        checkPeers({ folder: context().folder, mayLackPothos: true })
       }
       const { replay } = await import('./replay.ts')
       process.exitCode = await replay(file, models, given, context())

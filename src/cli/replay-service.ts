@@ -30,12 +30,12 @@ export interface ReplayService {
 const BEGINNING = toLsn(1n)
 
 /** Wires it. @throws GRAPHQL_BAD_SCHEMA; SERVER_PORT_IN_USE, SERVER_LISTEN_FAILED from `start()` */
-export function createReplayService(
+export async function createReplayService(
   { config }: Project,
   origin: StreamOrigin,
   registry: RelationRegistry,
   notes: Terminal,
-): ReplayService {
+): Promise<ReplayService> {
   const { catalog, models } = config
   const bus = createMemoryBus({ models: catalog.models })
   const { systemId, timeline } = origin
@@ -45,7 +45,7 @@ export function createReplayService(
   const reads = readLimitsOf(limitsOf(config.security.limits))
   const server = createServer({
     ...config.security,
-    schema: servedSchema(config, { catalog, prisma, models, feed, reads }, prisma),
+    schema: await servedSchema(config, { catalog, prisma, models, feed, reads }, prisma),
     logger: createTerminalLogger(notes, false),
     health: () => ({ isReady: true, details: { replication: 'recording' } }),
     host: config.host,

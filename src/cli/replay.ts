@@ -5,6 +5,7 @@ import { RowcastError } from '../errors.ts'
 import { createFramePipeline, type FramePipeline } from '../source/session/frame-pipeline.ts'
 import type { ChangeChoice } from './change-filter-options.ts'
 import { ExitCode } from './exit-code.ts'
+import { checkPeers } from './peers.ts'
 import { openProject, type Project, type ProjectOptions, withMoneyScale } from './project.ts'
 import { openRecording, type RecordingReader } from './recording.ts'
 import { untilAborted } from './stop-signals.ts'
@@ -88,7 +89,7 @@ async function serveRecording(
   recording: RecordingReader,
   project: Project,
   options: ReplayOptions,
-  { terminal, notes, stop }: LookContext,
+  { terminal, notes, stop, folder }: LookContext,
 ): Promise<void> {
   const intervalMs = readInterval(options.interval)
   const stopping = stop.listen()
@@ -98,9 +99,10 @@ async function serveRecording(
     origin: recording.header,
     publish: (part) => parts.push(part),
   })
+  checkPeers({ folder, mayLackPothos: project.config.makeSchema !== null })
   const { createReplayService } = await import('./replay-service.ts')
   const counted = withMoneyScale(project, () => pipeline.registry.moneyScale)
-  const service = createReplayService(counted, recording.header, pipeline.registry, notes)
+  const service = await createReplayService(counted, recording.header, pipeline.registry, notes)
   const { url } = await service.start()
   try {
     terminal.print(

@@ -6,6 +6,7 @@ import { createService } from '../service.ts'
 import { sourceConfigs } from '../service-sources.ts'
 import { findConfigFile, loadConfigFile } from './load-config.ts'
 import { createJsonLogger, readLogLevel } from './loggers.ts'
+import { servableConfig } from './servable-config.ts'
 import { type StopSignals, untilAborted } from './stop-signals.ts'
 
 /** Options of the command line. */
@@ -21,13 +22,13 @@ export interface CommandContext {
   readonly stop: StopSignals
 }
 
-/** Runs until stopped. @throws CONFIG_…, SERVER_… */
+/** Runs until stopped. @throws CONFIG_…, CLI_PEER_…, SERVER_… */
 export async function serve(options: ServeOptions, { env, folder, stop }: CommandContext): Promise<void> {
   const stopping = stop.listen()
   const logger = createJsonLogger(readLogLevel(env['LOG_LEVEL']))
   const file = await loadConfigFile(findConfigFile(folder, options.config))
-  const config = resolveConfig(file, env, options)
-  const service = createService(config, { logger })
+  const config = servableConfig(resolveConfig(file, env, options), folder, logger)
+  const service = await createService(config, { logger })
   const { url } = await service.start()
   logger.info('Listening.', { url, models: modelsOf(config) })
   await untilAborted(stopping)

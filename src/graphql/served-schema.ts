@@ -1,11 +1,10 @@
 /** Stage 7, graphql. The schema that is served: the application's own, or the one that is made of the catalog. */
 import { type GraphQLSchema, isSchema } from 'graphql'
 import { RowcastError } from '../errors.ts'
+import { checkedSchema } from './checked-schema.ts'
 import type { MakeSchema, SchemaParts } from './schema-parts.ts'
-import { buildServiceSchema, checkedSchema } from './service-schema.ts'
 import type { ServiceSchemaOptions } from './service-types.ts'
 import type { ServedSubgraph } from './subgraph/subgraph-options.ts'
-import { asSubgraph } from './subgraph/subgraph-schema.ts'
 
 /** What a config says of it. */
 export interface SchemaChoice {
@@ -13,15 +12,22 @@ export interface SchemaChoice {
   readonly subgraph: ServedSubgraph | null
 }
 
-/** Makes it; `prisma` is for the application's own. @throws GRAPHQL_BAD_SCHEMA */
-export function servedSchema(
+/**
+ * Makes it; `prisma` is for the application's own. What needs Pothos is loaded for a schema that is made of the catalog alone: who has a schema need not
+ * have Pothos.
+ * @throws GRAPHQL_BAD_SCHEMA
+ */
+export async function servedSchema(
   { makeSchema, subgraph }: SchemaChoice,
   options: ServiceSchemaOptions,
   prisma: unknown,
-): GraphQLSchema {
+): Promise<GraphQLSchema> {
   if (makeSchema === null) {
+    const { buildServiceSchema } = await import('./service-schema.ts')
     const schema = buildServiceSchema(options)
-    return subgraph === null ? schema : asSubgraph(schema, subgraph)
+    if (subgraph === null) return schema
+    const { asSubgraph } = await import('./subgraph/subgraph-schema.ts')
+    return asSubgraph(schema, subgraph)
   }
   const { feed, models } = options
   return buildOwnSchema(makeSchema, { feed, prisma, policies: new Map(Object.entries(models)) })

@@ -5,7 +5,7 @@
  */
 import SchemaBuilder from '@pothos/core'
 import PrismaPlugin from '@pothos/plugin-prisma'
-import { type GraphQLSchema, validateSchema } from 'graphql'
+import type { GraphQLSchema } from 'graphql'
 import type { ModelCatalog } from '../catalog/model-catalog.ts'
 import { withWholeRows } from '../catalog/prisma-omit.ts'
 import { isJoinTable } from '../catalog/relation-path.ts'
@@ -13,6 +13,7 @@ import { RowcastError } from '../errors.ts'
 import { stateOf } from './builder/builder-state.ts'
 import { defineTypes } from './builder/define-types.ts'
 import { anyBuilder } from './builder/untyped-builder.ts'
+import { checkedSchema } from './checked-schema.ts'
 import { enumDefinition } from './enum-type.ts'
 import { visibleFields } from './field-type.ts'
 import { RowcastPlugin } from './plugin/rowcast-plugin.ts'
@@ -59,19 +60,6 @@ export function buildServiceSchema(declared: ServiceSchemaOptions): GraphQLSchem
 
 const HINT =
   'Name the model or field otherwise with `/// @rowcast.name("…")`, or leave it out with `/// @rowcast.omit`.'
-
-/**
- * The schema itself: one that GraphQL refuses would refuse every operation, and say so to clients only.
- * @throws GRAPHQL_BAD_SCHEMA
- */
-export function checkedSchema(schema: GraphQLSchema, hint: string): GraphQLSchema {
-  const faults = validateSchema(schema)
-  if (faults.length === 0) return schema
-  throw new RowcastError('GRAPHQL_BAD_SCHEMA', 'The schema that was made is not valid GraphQL:', {
-    list: faults.map(({ message }) => message),
-    hint,
-  })
-}
 
 /** Adds the scalars that schemas of the service know. */
 export function addScalars(builder: ServiceBuilder): void {

@@ -13,7 +13,7 @@ import {
   type ValueCheck,
 } from '../option.ts'
 import { shownValue } from '../printable.ts'
-import { isManifest } from './execution/persisted-manifest.ts'
+import { isManifest } from './execution/manifest-form.ts'
 import { DEFAULT_LIMITS, type ServerLimits } from './limits/limits.ts'
 import type { PersistedDocumentsOptions, ServerSecurity } from './limits/server-security.ts'
 

@@ -198,8 +198,10 @@ describe.skipIf(NO_REDIS !== null)('a role', () => {
       new PrismaClient({ adapter: new PrismaPg({ connectionString }) })
     const file = { catalog, createPrisma, port: 0, public: true, slot: slotOf(database), livePage: false }
     const env = { DATABASE_URL: database.url, REDIS_URL: redis.url }
-    const services = (['tap', 'gateway'] as const).map((role) =>
-      createService(resolveConfig(file, env, { role }), { logger: silentLogger }),
+    const services = await Promise.all(
+      (['tap', 'gateway'] as const).map((role) =>
+        createService(resolveConfig(file, env, { role }), { logger: silentLogger }),
+      ),
     )
     try {
       const [tapUrl, gatewayUrl] = await Promise.all(services.map(async (each) => (await each.start()).url))

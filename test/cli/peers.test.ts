@@ -26,8 +26,9 @@ async function installAll(graphql = '17.1.0'): Promise<void> {
 }
 
 /** As from the packed program. */
-const check = () =>
-  checkPeers(folder, pathToFileURL(join(folder, 'node_modules/rowcast/dist/cli/peers.js')).href)
+const program = () => pathToFileURL(join(folder, 'node_modules/rowcast/dist/cli/peers.js')).href
+const check = () => checkPeers({ folder, from: program() })
+const checkWithOwnSchema = () => checkPeers({ folder, from: program(), mayLackPothos: true })
 
 it('they are all there', async () => {
   for (const version of ['16.11.0', '17.1.0']) {
@@ -41,6 +42,27 @@ it('what is missing is named, with the command', async () => {
   await writeFile(join(folder, 'yarn.lock'), '')
   const hint = 'Run `yarn add @pothos/core @pothos/plugin-prisma @prisma/client`.'
   expect(check).toThrow(expect.objectContaining({ code: 'CLI_PEER_MISSING', hint }))
+})
+
+it('a schema of one’s own asks for no Pothos, and for one of the right version where it is there', async () => {
+  await install('graphql', '16.15.0')
+  await install('@prisma/client', '7.10.1')
+  expect(checkWithOwnSchema()).toBe(false)
+  expect(check).toThrow(expect.objectContaining({ code: 'CLI_PEER_MISSING' }))
+  await install('@pothos/core', '3.0.0')
+  expect(checkWithOwnSchema).toThrow(expect.objectContaining({ code: 'CLI_PEER_VERSION' }))
+  await installAll()
+  expect(checkWithOwnSchema()).toBe(true)
+})
+
+it('where something else is missing, all that may be needed is named at once', async () => {
+  await install('@prisma/client', '7.10.1')
+  await writeFile(join(folder, 'yarn.lock'), '')
+  expect(checkWithOwnSchema).toThrow(
+    expect.objectContaining({
+      hint: expect.stringMatching(/^Run `yarn add graphql\S* @pothos\/core @pothos\/plugin-prisma`\.$/),
+    }),
+  )
 })
 
 it('what rowcast does not work with is named, with the command', async () => {

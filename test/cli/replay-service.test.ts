@@ -38,10 +38,10 @@ const serviceOf = (config: Config) =>
     { print() {}, style: (_: string, text: string) => text } as never,
   )
 
-it('looks at each part of the config that says who may see what', () => {
+it('looks at each part of the config that says who may see what', async () => {
   const seen = new Set<string | symbol>()
   const config = resolve({})
-  serviceOf(
+  await serviceOf(
     new Proxy(config, {
       get(target, name) {
         seen.add(name)
@@ -59,7 +59,7 @@ it('serves the schema of the config, and not all that its catalog has', async ()
     name: 'Query',
     fields: { mine: { type: GraphQLString, resolve: () => 'mine' } },
   })
-  const service = serviceOf(resolve({ schema: () => new GraphQLSchema({ query }) }))
+  const service = await serviceOf(resolve({ schema: () => new GraphQLSchema({ query }) }))
   const { url } = await service.start()
   const ask = async (text: string) => {
     const headers = { 'content-type': 'application/json' }

@@ -176,7 +176,7 @@ async function openWorld(isOpaque: boolean): Promise<World & { readonly catalog:
     },
     { DATABASE_URL: database.url },
   )
-  const service = createService(config, {
+  const service = await createService(config, {
     logger: silentLogger,
   })
   const { url } = await service.start()

@@ -51,7 +51,7 @@ async function serve(
     warnings.push(JSON.stringify({ message, ...fields }))
   const nothing = () => undefined
   const logger = { debug: nothing, info: nothing, warn: note, error: note }
-  const service = createService(config, { logger })
+  const service = await createService(config, { logger })
   const { url } = await service.start()
   onTestFinished(() => service.stop())
   await service.rowcast.ready()
@@ -172,7 +172,7 @@ describe('schemas of many kinds', () => {
       { DATABASE_URL: database.url },
     )
     const silent = { debug() {}, info() {}, warn() {}, error() {} }
-    const { rowcast, prisma } = createService(config, { logger: silent })
+    const { rowcast, prisma } = await createService(config, { logger: silent })
     await expect(rowcast.enable()).rejects.toMatchObject({ code: 'SOURCE_TABLE_NOT_REPLICABLE' })
     await prisma.$disconnect()
   })

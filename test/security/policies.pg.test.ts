@@ -53,7 +53,7 @@ async function openTenants(database: TestDatabase, models = policies) {
       return { context: { viewer: token } }
     },
   })
-  const service = createService(resolveConfig(config, { DATABASE_URL: database.url }), { logger })
+  const service = await createService(resolveConfig(config, { DATABASE_URL: database.url }), { logger })
   const { url } = await service.start()
   await service.rowcast.ready()
   return { url, service, said, [Symbol.asyncDispose]: () => service.stop() }
@@ -353,7 +353,7 @@ it('a field that looks like a secret is not in the schema, and the log says so o
     const said: string[] = []
     const say = (message: string, fields: LogFields = {}) =>
       void said.push(JSON.stringify({ message, ...fields }))
-    const service = createService(
+    const service = await createService(
       resolveConfig(
         {
           catalog: secretive,

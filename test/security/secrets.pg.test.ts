@@ -53,7 +53,7 @@ async function openTalkative(database: TestDatabase, databaseUrl: string) {
     slot: slotOf(database),
     port: 0,
   })
-  const service = createService(resolveConfig(config, { DATABASE_URL: databaseUrl }), { logger })
+  const service = await createService(resolveConfig(config, { DATABASE_URL: databaseUrl }), { logger })
   const { url } = await service.start()
   return {
     url,

@@ -40,7 +40,7 @@ export async function openService(
     context: options.context,
     ...options.config,
   })
-  const service = createService(
+  const service = await createService(
     resolveConfig(config, { DATABASE_URL: options.databaseUrl ?? database.url }),
     {
       logger: silentLogger,

@@ -5,7 +5,7 @@
 import { type CodesWith, RowcastError } from '../../errors.ts'
 import { OWN_DOCUMENTS } from '../../graphql/own-documents.ts'
 import { memberOf } from '../../member-of.ts'
-import type { NamedDocument } from './persisted-manifest.ts'
+import type { NamedDocument } from './manifest-form.ts'
 
 /** What a request says of its document. */
 export interface DocumentRequest {
