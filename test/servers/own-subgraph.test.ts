@@ -8,7 +8,7 @@ import { buildSubgraphSchema } from '@apollo/subgraph'
 import { buildSchema, type GraphQLSchema, parse } from 'graphql'
 import { createYoga } from 'graphql-yoga'
 import { expect, it, onTestFinished } from 'vitest'
-import { addChanges } from '../../src/graphql/kit/schema-kit.ts'
+import { addChanges, changeResolvers, changeTypeDefs } from '../../src/graphql/kit/schema-kit.ts'
 import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { createFakeFeed } from '../graphql/fake-feed.ts'
 import { openDatabase } from '../support/database.ts'
@@ -84,6 +84,43 @@ it.each([
     expect(Object.keys(buildSchema(supergraph).getSubscriptionType()?.getFields() ?? {})).toEqual(
       expect.arrayContaining(['userChanged', 'tagChanged']),
     )
+})
+
+it('SDL and resolvers of changes are modules of it: two such are composed, and a gateway subscribes', async () => {
+  const subgraphs = await Promise.all(
+    (['User', 'Tag'] as const).map(async (model) => {
+      const feed = createFakeFeed(blogCatalog, [model])
+      feed.open()
+      const typeDefs =
+        parse(`extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@shareable"])
+        type ${model} @key(fields: "id") { id: ID! shout: String! }
+        type Query { hello${model}: String }`)
+      const resolvers = { [model]: { shout: ({ id }: { readonly id: unknown }) => `${id}!` } }
+      const options = { models: { [model]: { type: model } }, subgraph: true }
+      const schema = buildSubgraphSchema([
+        { typeDefs, resolvers },
+        {
+          typeDefs: parse(changeTypeDefs(feed, options)),
+          resolvers: changeResolvers(feed, options) as never,
+        },
+      ])
+      return { feed, subgraph: { ...(await subgraphOf(await serve(schema))), name: model.toLowerCase() } }
+    }),
+  )
+  const { apollo, guild } = compose(subgraphs.map(({ subgraph }) => subgraph))
+  for (const supergraph of [apollo, guild])
+    expect(Object.keys(buildSchema(supergraph).getSubscriptionType()?.getFields() ?? {})).toEqual(
+      expect.arrayContaining(['userChanged', 'tagChanged']),
+    )
+  await using gateway = await serveGateway(subgraphs.map(({ subgraph }) => subgraph))
+  const changes = await subscribeSse(gateway.url, 'subscription { userChanged { action new { id shout } } }')
+  const feed = subgraphs[0]?.feed
+  await expect.poll(() => feed?.requests.length).toBe(1)
+  feed?.commit({ model: 'User', action: 'INSERT', new: { id: '1', email: 'ada@x' } })
+  expect(await changes.nextData()).toEqual({
+    userChanged: { action: 'INSERT', new: { id: '1', shout: '1!' } },
+  })
+  changes.unsubscribe()
 })
 
 it('is composed with a service of rowcast beside it, whose cursor has a name of its own', async () => {

@@ -31,6 +31,7 @@ import {
 } from './kit-options.ts'
 import { type FieldResolvers, fieldsOf, makeTypes, resolversOfField } from './schema-types.ts'
 import { placeholderOf, rootsSdl } from './sdl.ts'
+import { shareable } from './subgraph-service.ts'
 
 export type { ChangeFeed } from '../change-feed.ts'
 export type { ModelPolicies } from '../policy/model-policy.ts'
@@ -43,11 +44,16 @@ export interface ChangeSdlOptions extends ChangeSchemaOptions {
    * right wherever definitions of the same type are merged, as `makeExecutableSchema` does
    */
   readonly existingTypes?: readonly string[] | undefined
+  /**
+   * For `buildSubgraphSchema`, which takes one `type Query` alone: the roots are `extend type`, and what each subgraph with changes has is `@shareable`,
+   * which the `@link` of your own SDL has to import. @default false, for what merges definitions of the same type
+   */
+  readonly subgraph?: boolean | undefined
 }
 
 /**
  * The SDL of `<model>Changed` and everything under it, with `type Subscription` and `type Query`, which are merged with
- * those of your own.
+ * those of your own; with `subgraph: true` as extensions of them.
  * @param source a rowcast, whose `register()` options count; or a catalog alone, without them
  * @throws CATALOG_UNKNOWN_MODEL
  */
@@ -55,11 +61,14 @@ export function changeTypeDefs(source: DescribedFeed | ModelCatalog, options: Ch
   const described: DescribedFeed = 'catalog' in source ? source : { catalog: source }
   const { catalog } = described
   const { types, subscriptions, queries } = changeSchemaParts(described as ChangeFeed, options, 'columns')
-  const { existingTypes = [] } = options
+  const { existingTypes = [], subgraph = false } = options
   const find = placeholderOf(options, existingTypes)
   const made = makeTypes(catalog, types, find)
   const printed = [...made.values()].map((type) => printType(type))
-  return [...printed, rootsSdl('type', { Subscription: subscriptions, Query: queries })].join('\n\n')
+  const roots = { Subscription: subscriptions, Query: queries }
+  if (!subgraph) return [...printed, rootsSdl('type', roots)].join('\n\n')
+  const extensions = [...printed, rootsSdl('extend type', roots)].join('\n\n')
+  return shareable(extensions, 'shareable', { query: 'Query', subscription: 'Subscription' })
 }
 
 /** Resolvers of one type: a scalar, the values behind an enum's names, or fields by name. */

@@ -45,15 +45,24 @@ export function describeAddition(schema: GraphQLSchema, before: GraphQLSchema, r
   const { resolve = defaultFieldResolver } = field
   field.resolve = async (...asked) => {
     const own = String(await resolve(...asked))
-    return `${own}\n\n${shared(addition, shareableIn(own), names)}\n`
+    return `${own}\n\n${shareable(addition, shareableIn(own), names)}\n`
   }
 }
 
-/** @param directive what says that others may have it, too; null where nothing has to */
-function shared(
+/** What the roots are called. */
+interface RootNames {
+  readonly query: string | undefined
+  readonly subscription: string | undefined
+}
+
+/**
+ * SDL whose types several subgraphs may have, the fields of an `extend type Query` among them; those of the subscriptions are one subgraph's.
+ * @param directive what says that others may have it, too; null where nothing has to
+ */
+export function shareable(
   addition: string,
   directive: string | null,
-  { query, subscription }: { readonly query: string | undefined; readonly subscription: string | undefined },
+  { query, subscription }: RootNames,
 ): string {
   if (directive === null) return addition
   const said: ConstDirectiveNode = {
