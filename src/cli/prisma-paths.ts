@@ -56,7 +56,7 @@ export async function findMigrations(folder: string, schema?: string | undefined
 }
 
 /** The nearest folder with a package.json, upwards; the folder itself where there is none. */
-function packageFolder(folder: string, start = folder): string {
+export function packageFolder(folder: string, start = folder): string {
   if (existsSync(join(folder, 'package.json'))) return folder
   const parent = dirname(folder)
   return parent === folder ? start : packageFolder(parent, start)

@@ -13,6 +13,7 @@ import { createFile, overwriteFile } from '../project-file.ts'
 import type { PrintContext } from '../setup-commands.ts'
 import type { Terminal } from '../terminal.ts'
 import { configText } from './config-text.ts'
+import { generateStep } from './generate-step.ts'
 import { importPath, readImportStyle, readModuleExtension } from './import-style.ts'
 import { declaredPackages, missingPackages } from './missing-packages.ts'
 import {
@@ -45,20 +46,17 @@ export async function init(options: InitOptions, { folder, terminal, env }: Prin
   const deeds = [await addGenerator(project, folder), await writeConfig(project, folder)]
   const manager = findPackageManager(folder, env)
   const needed = readsDotenv(folder) ? ['dotenv'] : []
+  const { folder: schemaFolder, commands } = await generateStep(project, folder, manager)
   const next = [
-    ...missingPackages(folder, needed, manager),
-    `${manager.run(`prisma generate${schemaFlag(project, folder)}`).padEnd(28)} writes the client and the catalog of your models`,
+    ...missingPackages({ folder, schemaFolder, needed, manager }),
+    ...commands.slice(0, -1),
+    `${commands.at(-1)?.padEnd(28)} writes the client and the catalog of your models`,
     `${manager.run('rowcast doctor').padEnd(28)} looks at the database of DATABASE_URL`,
     `${manager.run('rowcast serve').padEnd(28)} serves your models live, with GraphiQL at /graphql`,
   ]
   if (options.json === true) terminal.print(JSON.stringify({ deeds, next }))
   else printDeeds(terminal, deeds, next)
   return ExitCode.ok
-}
-
-/** Where Prisma does not look by itself. */
-function schemaFlag({ path, isUsual }: PrismaProject, folder: string): string {
-  return isUsual ? '' : ` --schema ${relative(folder, path).split(sep).join('/')}`
 }
 
 function printDeeds(terminal: Terminal, deeds: readonly Deed[], next: readonly string[]): void {

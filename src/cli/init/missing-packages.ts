@@ -4,20 +4,38 @@ import { dirname, join } from 'node:path'
 import type { PackageManager } from '../package-manager.ts'
 import { installedAs, PEERS } from '../peers.ts'
 
+/** Where packages are looked for. */
+export interface PackagesOptions {
+  readonly folder: string
+  /** Of the package that has the schema and runs `prisma generate`; the same folder, or another. */
+  readonly schemaFolder: string
+  /** Beside what all need. */
+  readonly needed: readonly string[]
+  readonly manager: PackageManager
+}
+
 /** The commands, none where nothing is missing. */
-export function missingPackages(
-  folder: string,
-  needed: readonly string[],
-  manager: PackageManager,
-): readonly string[] {
+export function missingPackages({
+  folder,
+  schemaFolder,
+  needed,
+  manager,
+}: PackagesOptions): readonly string[] {
   const declared = declaredPackages(folder)
+  const ofSchema = declaredPackages(schemaFolder)
   const missing = (names: readonly string[]) => names.filter((name) => !declared.has(name))
   const runtime = missing([...Object.keys(PEERS), '@prisma/adapter-pg', ...needed])
-  const development = missing(['prisma'])
+  const development = ofSchema.has('prisma') ? [] : ['prisma']
   return [
     ...(runtime.length === 0
       ? []
-      : [manager.install(runtime.map((name) => `${installedAs(name)}${versionOf(name, declared)}`))]),
+      : [
+          manager.install(
+            runtime.map(
+              (name) => `${installedAs(name)}${versionOf(name, new Map([...ofSchema, ...declared]))}`,
+            ),
+          ),
+        ]),
     ...(development.length === 0 ? [] : [manager.install(development, { isDev: true })]),
   ]
 }

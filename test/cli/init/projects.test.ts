@@ -138,6 +138,39 @@ describe('the schema', () => {
     expect(await read('api/rowcast.config.ts')).toContain(`dev: { migrationsFolder: "${migrations}" },`)
   })
 
+  it.each([
+    [
+      'that has Prisma and no rowcast yet',
+      { prisma: '~7.10.0', '@prisma/client': '~7.10.0' },
+      ['(cd ../database && npm install rowcast)', '(cd ../database && npx prisma generate)'],
+    ],
+    ['that has both', { prisma: '~7.10.0', rowcast: '1' }, ['(cd ../database && npx prisma generate)']],
+    [
+      'that has no Prisma: it runs where rowcast does',
+      {},
+      ['npm install --save-dev prisma', 'npx prisma generate --schema ../database/prisma/schema.prisma'],
+    ],
+  ])('of another package %s: `prisma generate` runs there', async (_, dependencies, commands) => {
+    await write('database/package.json', JSON.stringify({ devDependencies: dependencies }))
+    await write('database/prisma/schema.prisma', `${DATASOURCE}${CLIENT}${MODEL}`)
+    const names = ['graphql', '@pothos/core', '@pothos/plugin-prisma', '@prisma/adapter-pg']
+    await write(
+      'api/package.json',
+      JSON.stringify({ dependencies: Object.fromEntries(names.map((name) => [name, '*'])) }),
+    )
+    await write('api/package-lock.json', '{}')
+    await write('database/package-lock.json', '{}')
+    const root = folder
+    folder = join(root, 'api')
+    const printed = await run({}, '../database/prisma/schema.prisma').finally(() => {
+      folder = root
+    })
+    const steps = printed.slice(printed.indexOf('Next:')).split('\n').slice(1, -2)
+    // rowcast's own peer is the project's to bring, in the version that the other package has.
+    const client = `npm install @prisma/client${'prisma' in dependencies ? '@~7.10.0' : ''}`
+    expect(steps.map((line) => line.trim().replace(/ +writes .*/, ''))).toEqual([client, ...commands])
+  })
+
   it('is replaced as a whole, through links and in its mode: whoever has the old one open has all of it', async () => {
     await write('shared/models.prisma', `${DATASOURCE}${CLIENT}${MODEL}`)
     const file = join(folder, 'shared/models.prisma')
