@@ -72,7 +72,7 @@ export function applyChange<Row extends object>(
   const isWanted = change.transition !== 'LEFT' && (shape.where?.(row) ?? true)
   if (!isWanted) return without(rest, key, keyOf)
   if (shape.sort !== undefined) return sortedIn(without(rest, key, keyOf), row, shape.sort)
-  return place < 0 ? [...rest, row] : rest.with(place, row)
+  return place < 0 ? [...rest, row] : [...rest.slice(0, place), row, ...rest.slice(place + 1)]
 }
 
 /** Reads the key of a row, or of a part of one, as one text. */
@@ -151,5 +151,5 @@ function withKnown<Row extends object>(
 /** Behind its equals. */
 function sortedIn<Row>(list: readonly Row[], row: Row, sort: (a: Row, b: Row) => number): readonly Row[] {
   const place = list.findIndex((each) => sort(row, each) < 0)
-  return place < 0 ? [...list, row] : list.toSpliced(place, 0, row)
+  return place < 0 ? [...list, row] : [...list.slice(0, place), row, ...list.slice(place)]
 }

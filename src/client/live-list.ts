@@ -232,7 +232,7 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
     this.#own.reloaded(this.#missed)
     if (this.#options.load === undefined) this.#own.begun()
     this.#missed = []
-    this.#showRows(sort === undefined ? rows : rows.toSorted(sort))
+    this.#showRows(sort === undefined ? rows : [...rows].sort(sort))
     this.#showConnection(this.#isConnected)
   }
 

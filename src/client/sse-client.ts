@@ -58,6 +58,11 @@ export function createSseClient(options: SseClientOptions): SseClient {
   } as SseClient
 }
 
+/** React Native's `fetch` resolves once the whole response is there, which one that stays open never is. */
+const hasStreams = (): boolean => 'body' in Response.prototype
+const NO_STREAMS =
+  '`fetch` of this runtime gives no part of a response before its end: take a client of graphql-ws, or pass a `fetch` that does (of expo/fetch, for instance).'
+
 /** Until it is complete, refused or ended: attempts, one after the other. */
 async function runOperation(
   options: SseClientOptions,
@@ -65,6 +70,7 @@ async function runOperation(
   sink: ChangeSink<unknown>,
   signal: AbortSignal,
 ): Promise<void> {
+  if (options.fetch === undefined && !hasStreams()) throw new SubscriptionError(NO_STREAMS)
   let failures = 0
   const onResult = () => {
     failures = 0
