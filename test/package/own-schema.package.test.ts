@@ -1,18 +1,19 @@
 /**
  * `rowcast serve` with a schema of one's own where Pothos is not installed: it serves, and says that the live page is off; without the schema it names
- * what is missing. On the packed tarball, with a database that does not answer; runs after `npm run build`.
+ * what is missing. And commands that serve nothing, without graphql. On the packed tarball, with a database that does not answer; runs after `npm run build`.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openLinkedProject, ROOT } from '../support/packed-project.ts'
 
-const configWith = (schema: string) => `import { buildSchema } from 'graphql'
-import { defineConfig } from 'rowcast'
+const IMPORTS = `import { buildSchema } from 'graphql'
 import { addChanges } from 'rowcast/graphql'
+const yours = buildSchema('type Query { hello: String }')
+`
+const configWith = (schema: string, imports = IMPORTS) => `${imports}import { defineConfig } from 'rowcast'
 import { catalog } from './generated/rowcast.ts'
 
-const yours = buildSchema('type Query { hello: String }')
 export default defineConfig({
   catalog,
   createPrisma: () => ({ async $connect() {}, async $disconnect() {} }),
@@ -50,4 +51,25 @@ it('serves, and says that the live page is off', async () => {
   const { stderr } = await project.fail('rowcast', ['serve', '--config', 'made.config.ts'])
   expect(stderr).toContain('CLI_PEER_MISSING')
   expect(stderr).toContain(command)
+})
+
+it.each([
+  ['doctor', []],
+  ['status', []],
+  ['slots', []],
+  ['enable', ['--dry-run']],
+  ['plan', ['--stdout']],
+  ['tail', []],
+])('`rowcast %s` of a worker, which has no graphql, comes as far as the database', async (command, options) => {
+  await using project = await openLinkedProject(
+    {
+      'package.json': '{ "private": true, "type": "module" }',
+      'generated/rowcast.ts': await readFile(join(ROOT, 'test/contracts/notes/rowcast.ts'), 'utf8'),
+      'rowcast.config.ts': configWith('', ''),
+    },
+    { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' },
+    ['@prisma/client'],
+  )
+  const { stdout, stderr } = await project.fail('rowcast', [command, ...options])
+  expect(`${stdout}${stderr}`).toMatch(/SOURCE_CONNECTION_(FAILED|REFUSED)|SOURCE_UNREACHABLE|127\.0\.0\.1:1/)
 })
