@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { type OperationReads, ReadPool, readAs } from '../../src/graphql/reading/read-pool.ts'
 import { startServer } from '../server/server-fixture.ts'
 import { createDeferred } from '../support/deferred.ts'
+import { MULTIPART_ACCEPT } from '../support/multipart-client.ts'
 import { openRawSocket, subscribeMessage } from './raw-socket.ts'
 
 /** A schema whose one field reads until it is said to go on. */
@@ -58,6 +59,7 @@ const WAYS: readonly (readonly [string, Ask])[] = [
   ['HTTP GET', overFetch('GET', 'application/json')],
   ['SSE POST', overFetch('POST', 'text/event-stream')],
   ['SSE GET', overFetch('GET', 'text/event-stream')],
+  ['multipart', overFetch('POST', MULTIPART_ACCEPT)],
   ['a WebSocket that completes it', overWebSocket('completes')],
   ['a WebSocket that goes', overWebSocket('goes')],
 ]

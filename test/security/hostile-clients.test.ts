@@ -6,6 +6,7 @@ import { WebSocket } from 'ws'
 import { startServer } from '../server/server-fixture.ts'
 import { createTickSource, type TickSource } from '../server/tick-schema.ts'
 import { liveBytes } from '../support/live-memory.ts'
+import { MULTIPART_ACCEPT, subscribeMultipart } from '../support/multipart-client.ts'
 import { subscribeSse } from '../support/sse-client.ts'
 import { createWsClient } from '../support/ws-client.ts'
 import { buildProbeSchema } from './probe-schema.ts'
@@ -36,11 +37,13 @@ async function openHonest(pingIntervalMs = 60_000) {
   const client = createWsClient(url)
   const overWs = client.subscribe<{ ticks: number }>(TICKS)
   const overSse = await subscribeSse<{ ticks: number }>(url, TICKS)
+  const overMultipart = await subscribeMultipart<{ ticks: number }>(url, TICKS)
   onTestFinished(() => {
     overSse.unsubscribe()
+    overMultipart.unsubscribe()
     return client.close()
   })
-  await vi.waitUntil(() => sources.size === 2)
+  await vi.waitUntil(() => sources.size === 3)
   const honest = [...sources]
   let last = 0
   return {
@@ -48,12 +51,13 @@ async function openHonest(pingIntervalMs = 60_000) {
     logged,
     /** One for each answer that was made. */
     contexts,
-    /** Both honest clients get the next ten, in order, and what the others left behind is gone. */
+    /** All honest clients get the next ten, in order, and what the others left behind is gone. */
     async expectUnharmed() {
       for (let i = 1; i <= 10; i += 1) for (const source of honest) source.push(last + i)
       for (let i = 1; i <= 10; i += 1) {
         expect(await overWs.nextData()).toEqual({ ticks: last + i })
         expect(await overSse.nextData()).toEqual({ ticks: last + i })
+        expect(await overMultipart.nextData()).toEqual({ ticks: last + i })
       }
       last += 10
       await vi.waitUntil(() => sources.size === honest.length)
@@ -223,12 +227,15 @@ const ATTACKS: Record<string, (url: string) => Promise<void>> = {
     await Promise.all(cut)
   },
   async 'event streams that are dropped at once'(url) {
-    for (let i = 0; i < 100; i += 1) {
+    for (let i = 0; i < 200; i += 1) {
       const abort = new AbortController()
       const request = fetch(`${url}/graphql`, {
         method: 'POST',
         signal: abort.signal,
-        headers: { accept: 'text/event-stream', 'content-type': 'application/json' },
+        headers: {
+          accept: i < 100 ? 'text/event-stream' : MULTIPART_ACCEPT,
+          'content-type': 'application/json',
+        },
         body: JSON.stringify({ query: TICKS }),
       }).catch(() => undefined)
       if (i % 2 === 0) await request
@@ -287,6 +294,6 @@ test('memory returns to about where it was', async () => {
   const before = await heldAfter()
   await heldAfter()
   const after = await heldAfter()
-  // Some 8,000 operations and 200 streams lie between: what leaks a kilobyte for each would show.
+  // Some 8,000 operations and 400 streams lie between: what leaks a kilobyte for each would show.
   expect(after - before).toBeLessThan(6 * 1_048_576)
 }, 60_000)

@@ -1,6 +1,7 @@
 /** Which web pages may use the server: Origin over WebSocket, CORS and the CSRF guard over HTTP and SSE. */
 import { request } from 'node:http'
 import { describe, expect, test } from 'vitest'
+import { MULTIPART_ACCEPT } from '../support/multipart-client.ts'
 import { openRawSocket } from './raw-socket.ts'
 import { startProbe } from './transports.ts'
 
@@ -92,7 +93,7 @@ describe('CORS', () => {
   })
 })
 
-describe.each(['application/json', 'text/event-stream'])('a request for %s', (accept) => {
+describe.each(['application/json', 'text/event-stream', MULTIPART_ACCEPT])('a request for %s', (accept) => {
   const query = '?query={hello}'
   const form = 'query=%7Bhello%7D'
   const json = '{"query":"{hello}"}'
