@@ -71,5 +71,5 @@ it.each([
     ['@prisma/client'],
   )
   const { stdout, stderr } = await project.fail('rowcast', [command, ...options])
-  expect(`${stdout}${stderr}`).toMatch(/SOURCE_CONNECTION_(FAILED|REFUSED)|SOURCE_UNREACHABLE|127\.0\.0\.1:1/)
+  expect(`${stdout}${stderr}`).toContain('SOURCE_CONNECTION_REFUSED')
 })
