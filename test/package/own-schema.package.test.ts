@@ -60,16 +60,19 @@ it.each([
   ['enable', ['--dry-run']],
   ['plan', ['--stdout']],
   ['tail', []],
-])('`rowcast %s` of a worker, which has no graphql, comes as far as the database', async (command, options) => {
-  await using project = await openLinkedProject(
-    {
-      'package.json': '{ "private": true, "type": "module" }',
-      'generated/rowcast.ts': await readFile(join(ROOT, 'test/contracts/notes/rowcast.ts'), 'utf8'),
-      'rowcast.config.ts': configWith('', ''),
-    },
-    { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' },
-    ['@prisma/client'],
-  )
-  const { stdout, stderr } = await project.fail('rowcast', [command, ...options])
-  expect(`${stdout}${stderr}`).toContain('SOURCE_CONNECTION_REFUSED')
-})
+])(
+  '`rowcast %s` of a worker, which has no graphql, comes as far as the database',
+  async (command, options) => {
+    await using project = await openLinkedProject(
+      {
+        'package.json': '{ "private": true, "type": "module" }',
+        'generated/rowcast.ts': await readFile(join(ROOT, 'test/contracts/notes/rowcast.ts'), 'utf8'),
+        'rowcast.config.ts': configWith('', ''),
+      },
+      { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' },
+      ['@prisma/client'],
+    )
+    const { stdout, stderr } = await project.fail('rowcast', [command, ...options])
+    expect(`${stdout}${stderr}`).toContain('SOURCE_CONNECTION_REFUSED')
+  },
+)
