@@ -59,11 +59,12 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
     narrowedTo: (model) => unmarkedWhere(model, softDeleteOf(model.name)),
     bounds: { timeoutMs: answerTimeoutMs },
   })
-  const readRows: ReadRows = (request, ordinal) => readRowsAt(reader, ordinal, request)
+  const turns = new TurnShare({ guard })
+  const readRows: ReadRows = (request, ordinal) => readRowsAt(reader, ordinal, request, turns)
   return new SetsBus({
     ...{ bus, follower, guard, isShared },
     reading: {
-      ...{ readRows, held, bytesOf, turns: new TurnShare({ guard }) },
+      ...{ readRows, held, bytesOf, turns },
       onDropped: (...dropped) => observers.onDropped(...dropped),
       whenVisible: (ordinal, model) => reader.whenVisible(ordinal, model),
       endLsn: (model) => reader.endLsn(model),

@@ -4,7 +4,7 @@ import { invariant } from '../errors.ts'
 import { createFilterIndex, type FilterIndex } from './filter/filter-index.ts'
 import type { Offer } from './match.ts'
 import { COSTLY_STEPS, type Subscriber } from './subscriber.ts'
-import type { TurnSlice } from './time-slices.ts'
+import { type SliceTimers, TurnCount, TurnSlice } from './time-slices.ts'
 
 /** Those of one model. */
 interface ModelSubscribers {
@@ -14,16 +14,23 @@ interface ModelSubscribers {
   index: FilterIndex<Subscriber> | null
 }
 
+/** What one turn offers at the most: a large transaction times all who want it would be one turn. Some milliseconds. */
+const OFFERS_A_TURN = 20_000
+
 /** All live subscriptions. */
 export class LiveSubscribers {
   readonly #models: Readonly<Record<string, ModelSpec>>
+  readonly #offering: TurnCount
+  readonly #judging: TurnSlice
   readonly #byModel = new Map<string, ModelSubscribers>()
   /** Those that hold a change back; a commit costs its matches, not the number of subscriptions. */
   #holders: Subscriber[] = []
 
-  /** `models` by name: those that filters may be about. */
-  constructor(models: Readonly<Record<string, ModelSpec>>) {
+  /** @param models by name: those that filters may be about */
+  constructor(models: Readonly<Record<string, ModelSpec>>, timers: SliceTimers) {
     this.#models = models
+    this.#offering = new TurnCount(timers, OFFERS_A_TURN)
+    this.#judging = new TurnSlice(timers)
   }
 
   add(subscriber: Subscriber): void {
@@ -59,10 +66,10 @@ export class LiveSubscribers {
   }
 
   /**
-   * Offers the change to each subscription that it may concern; how many they were. Those with costly filters are judged
-   * as long as the turn has time for them; the others read the change from the log, in turns of their own.
+   * Offers the change to each subscription that it may concern; how many they were. As long as the turn has time for them, for
+   * those with costly filters apart; the others read the change from the log, in turns of their own.
    */
-  offer(offer: Offer, turn: TurnSlice): number {
+  offer(offer: Offer): number {
     const known = this.#byModel.get(offer.change.model)
     if (known === undefined) return 0
     let candidates = known.unfiltered.size
@@ -70,11 +77,7 @@ export class LiveSubscribers {
     if (known.index === null) return candidates
     const found = candidatesOf(known.index, offer)
     candidates += found.length
-    for (const subscriber of found) {
-      const isCostly = subscriber.judgingSteps >= COSTLY_STEPS
-      if (isCostly && turn.isOver(subscriber.judgingSteps)) subscriber.putOff(offer)
-      else this.#offerTo(subscriber, offer)
-    }
+    for (const subscriber of found) this.#offerTo(subscriber, offer)
     return candidates
   }
 
@@ -87,6 +90,11 @@ export class LiveSubscribers {
 
   /** Offers a change, and remembers who holds it back. */
   #offerTo(subscriber: Subscriber, offer: Offer): void {
+    const steps = subscriber.judgingSteps
+    if (steps >= COSTLY_STEPS ? this.#judging.isOver(steps) : this.#offering.isOver(steps)) {
+      subscriber.putOff(offer)
+      return
+    }
     const wasHolding = subscriber.isHolding
     subscriber.offer(offer)
     if (!wasHolding && subscriber.isHolding) this.#holders.push(subscriber)

@@ -36,7 +36,7 @@ import { Subscriber } from './subscriber.ts'
 import { SubscriberRoster } from './subscriber-roster.ts'
 import { backlogsOf, progressOf } from './subscription-progress.ts'
 import { SubscriptionQueue } from './subscription-queue.ts'
-import { NODE_TIMERS, type SliceTimers, TurnSlice } from './time-slices.ts'
+import { NODE_TIMERS, type SliceTimers } from './time-slices.ts'
 import { UndecidedCursors } from './undecided-cursors.ts'
 
 /** Creates the in-process bus. */
@@ -56,7 +56,6 @@ class MemoryBus implements InProcessBus, QueueHost {
   readonly #roster = new SubscriberRoster()
   readonly #live: LiveSubscribers
   readonly #relief: Relief
-  readonly #judging: TurnSlice
   readonly #logBounds: RetainedLogOptions
   history: History | null = null
   #readers: Readers | null = null // as long as `history` is
@@ -68,9 +67,8 @@ class MemoryBus implements InProcessBus, QueueHost {
     this.#options = options
     this.#timers = options.timers ?? NODE_TIMERS
     this.#guard = options.guard ?? createGuard(silentLogger)
-    this.#judging = new TurnSlice(this.#timers)
     this.#observers = options.observers
-    this.#live = new LiveSubscribers(options.models ?? {})
+    this.#live = new LiveSubscribers(options.models ?? {}, this.#timers)
     const bounds = resolveBounds(options, () => this.#timers.nowMs())
     this.#logBounds = bounds.log
     this.holdings = new Holdings(bounds.heldBytesMax)
@@ -113,7 +111,7 @@ class MemoryBus implements InProcessBus, QueueHost {
       this.#relief.makeRoomAtOnce(this.nowMs)
       const offer = offerTo(() => this.#live.of(model), part, offset, false)
       if (offer === null) continue
-      const candidates = this.#live.offer(offer, this.#judging)
+      const candidates = this.#live.offer(offer)
       this.#observers?.onCandidates(offer.change.model, candidates)
     }
     if (part.isFinal) this.#live.release()

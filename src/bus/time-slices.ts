@@ -86,3 +86,25 @@ export class TurnSlice {
     return this.#slice.isOver(steps)
   }
 }
+
+/** What one turn of the event loop does of something that takes next to nothing, and of which any number may come: counted, for a look at the clock takes as long. */
+export class TurnCount {
+  readonly #timers: Pick<SliceTimers, 'soon'>
+  readonly #max: number
+  #count = 0
+
+  constructor(timers: Pick<SliceTimers, 'soon'>, max: number) {
+    this.#timers = timers
+    this.#max = max
+  }
+
+  /** Notes some; true where there have been enough of them in this turn. */
+  isOver(count: number): boolean {
+    if (this.#count === 0)
+      this.#timers.soon(() => {
+        this.#count = 0
+      })
+    this.#count += count
+    return this.#count > this.#max
+  }
+}

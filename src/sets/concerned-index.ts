@@ -11,6 +11,8 @@ import type { StreamTransaction } from './rows-at.ts'
 
 /** Of more changes, and of more than there are of them, it is not looked whom each concerns: all take them. */
 const LOOKED_UP_MAX = 1_000
+/** Nor where this many have been found of it, over and over again. */
+const FOUND_MAX = 20_000
 
 /** Those who wait for changes, by model. */
 export class ConcernedIndex<S> {
@@ -50,12 +52,15 @@ function concernedOf<S>(index: FilterIndex<S>, changes: Iterable<AnyChange>): It
   const { subscribers } = index.size
   const most = Math.max(LOOKED_UP_MAX, subscribers)
   let count = 0
+  let foundCount = 0
   for (const change of changes) {
     if (count === 0) for (const each of index.scanned()) found.add(each)
     count += 1
     const isWhole = change.action === 'INSERT' || change.action === 'TRUNCATE' || change.old !== null
-    if (count > most || !isWhole) return index.all()
-    for (const each of index.found(change)) found.add(each)
+    if (count > most || foundCount > FOUND_MAX || !isWhole) return index.all()
+    const those = index.found(change)
+    foundCount += those.length
+    for (const each of those) found.add(each)
     if (found.size === subscribers) break
   }
   return found

@@ -7,9 +7,10 @@ import { compileCondition, type RowTest } from '../bus/filter/compile-condition.
 import { fieldsOf, type KeySetSpec } from '../bus/filter/condition.ts'
 import { isCounted, relatedKeyOf } from '../bus/filter/related-keys.ts'
 import type { ValueKey } from '../bus/filter/value-domain.ts'
-import type { AnyRow } from '../changes/change.ts'
+import type { AnyChange, AnyRow } from '../changes/change.ts'
 import { invariant, RowcastError } from '../errors.ts'
 import { CountedKeys, type KeyCounts, type KeySetLimits, type KeyValues } from './counted-keys.ts'
+import { inTurns, type ReadingTurns } from './in-turns.ts'
 import { coverOf } from './keyed-rows.ts'
 import { type RowRequest, rowsConcerned, type TransactionKeys } from './related-rows.ts'
 import type { StreamTransaction } from './rows-at.ts'
@@ -22,6 +23,8 @@ export type ReadRows = (request: RowRequest, ordinal: number) => Promise<readonl
 export interface KeySetReading {
   readonly readRows: ReadRows
   readonly limits?: KeySetLimits | undefined
+  /** @default at once */
+  readonly turns?: ReadingTurns | undefined
 }
 
 /** Gives the sets that a condition asks. */
@@ -50,18 +53,19 @@ export class KeySet {
     spec: KeySetSpec,
     inputs: KeySets,
     ordinal: number,
-    { readRows, limits }: KeySetReading,
+    { readRows, limits, turns }: KeySetReading,
   ): Promise<KeySet> {
     const set = new KeySet(spec, inputs, ordinal, limits)
     const counts = new Counts(spec)
     // Of rows that count where it is not false, none can be named.
     const cover =
       spec.counts === 'true' ? coverOf(spec.condition, (input) => set.#inputs.keysAt(input, ordinal)) : null
-    for (const row of await readRows({ model: spec.model, keyed: cover, ...neededOf(spec) }, ordinal)) {
-      if (!set.#countsAt(row, ordinal)) continue
+    const rows = await readRows({ model: spec.model, keyed: cover, ...neededOf(spec) }, ordinal)
+    await inTurns(rows, turns, (row) => {
+      if (!set.#countsAt(row, ordinal)) return
       counts.add(row, 1)
       set.keys.check(counts.counts.size)
-    }
+    })
     set.keys.apply(ordinal, counts)
     set.keys.prune(ordinal)
     return set
@@ -73,28 +77,21 @@ export class KeySet {
   }
 
   /** Brings the set through the next transaction, after its inputs. @throws FILTER_TOO_BROAD, FILTER_UNANSWERABLE, RESYNC_REQUIRED */
-  async advance(transaction: StreamTransaction, readRows: ReadRows): Promise<void> {
+  async advance(transaction: StreamTransaction, { readRows, turns }: KeySetReading): Promise<void> {
     const { model, condition } = this.spec
     const { ordinal } = transaction
     const written = new WrittenRows(model)
     const counts = new Counts(this.spec)
-    for (const change of transaction.changesOf(model.name)) {
-      if (change.action === 'TRUNCATE') {
-        counts.clear()
-        continue
-      }
-      if (change.action !== 'INSERT' && change.old === null) throw unanswerable(this.spec)
-      const oldAt = written.note(change) ? ordinal - 1 : ordinal
-      if (change.old !== null && this.#countsAt(change.old, oldAt)) counts.add(change.old, -1)
-      if (change.new !== null && this.#countsAt(change.new, ordinal)) counts.add(change.new, 1)
-    }
+    const count = (change: AnyChange) => this.#count(change, written, counts, ordinal)
+    await inTurns(transaction.changesOf(model.name), turns, count)
     const concerned = rowsConcerned(model, [condition], this.#inputs, ordinal)
     const request = concerned && { ...concerned, ...neededOf(this.spec) }
-    for (const row of request === null ? [] : await readRows(request, ordinal)) {
-      if (written.has(row)) continue
+    const rows = request === null ? [] : await readRows(request, ordinal)
+    await inTurns(rows, turns, (row) => {
+      if (written.has(row)) return
       const moved = Number(this.#countsAt(row, ordinal)) - Number(this.#countsAt(row, ordinal - 1))
       if (moved !== 0) counts.add(row, moved)
-    }
+    })
     try {
       this.keys.apply(ordinal, counts)
     } finally {
@@ -102,6 +99,17 @@ export class KeySet {
       this.onToggled?.(ordinal)
     }
     this.#ordinal = ordinal
+  }
+
+  #count(change: AnyChange, written: WrittenRows, counts: Counts, ordinal: number): void {
+    if (change.action === 'TRUNCATE') {
+      counts.clear()
+      return
+    }
+    if (change.action !== 'INSERT' && change.old === null) throw unanswerable(this.spec)
+    const oldAt = written.note(change) ? ordinal - 1 : ordinal
+    if (change.old !== null && this.#countsAt(change.old, oldAt)) counts.add(change.old, -1)
+    if (change.new !== null && this.#countsAt(change.new, ordinal)) counts.add(change.new, 1)
   }
 }
 

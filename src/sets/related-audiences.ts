@@ -5,6 +5,7 @@
 import { callAll } from '../bus/call-all.ts'
 import { type Bucket, itemsOf, withItem, withoutItem } from '../bus/filter/bucket.ts'
 import { conditionsOf } from '../bus/filter/change-filter.ts'
+import { NODE_TIMERS, type SliceTimers, TurnCount } from '../bus/time-slices.ts'
 import type { SetWatcher } from './held-set.ts'
 import { LiveRows } from './live-rows.ts'
 import type { StreamTransaction } from './rows-at.ts'
@@ -20,15 +21,23 @@ export interface AudienceMember {
   concern(transaction: StreamTransaction, writes: readonly SettledWrite[] | null): void
 }
 
+/** Changes that one turn judges at once, of all audiences: of what is more each member finds out for itself, in turns. */
+const JUDGED_A_TURN = 2_000
+
 /** The audiences of one bus. */
 export class RelatedAudiences {
   readonly #known = new Map<string, RelatedAudience>()
+  readonly #judging: TurnCount
+
+  constructor(timers: Pick<SliceTimers, 'soon'> = NODE_TIMERS) {
+    this.#judging = new TurnCount(timers, JUDGED_A_TURN)
+  }
 
   /** Adds a member; what is returned takes it out again. */
   join(graph: SetGraph, asked: AskedWrites, member: AudienceMember): () => void {
     const key = audienceOf(asked)
     const known = key === null ? undefined : this.#known.get(key)
-    const audience = known?.asks(graph) === true ? known : new RelatedAudience(graph, asked)
+    const audience = known?.asks(graph) === true ? known : new RelatedAudience(graph, asked, this.#judging)
     if (key !== null) this.#known.set(key, audience)
     audience.add(member)
     return () => {
@@ -42,12 +51,14 @@ class RelatedAudience implements SetWatcher {
   readonly #graph: SetGraph
   readonly #asked: AskedWrites
   readonly #held: HeldSets
+  readonly #judging: TurnCount
   /** Null before the first transaction that finds the sets settled. */
   #live: LiveRows | null = null
   #members: Bucket<AudienceMember> | undefined
 
-  constructor(graph: SetGraph, asked: AskedWrites) {
+  constructor(graph: SetGraph, asked: AskedWrites, judging: TurnCount) {
     this.#graph = graph
+    this.#judging = judging
     this.#asked = asked
     this.#held = graph.hold(conditionsOf(asked.filter))
     this.#held.watch({ watcher: this, filters: new Map([[asked.model, asked.filter]]) })
@@ -78,6 +89,7 @@ class RelatedAudience implements SetWatcher {
   #writesOf(transaction: StreamTransaction): readonly SettledWrite[] | null {
     if (!this.#held.isSettled()) return null
     const { model, filter } = this.#asked
+    if (this.#judging.isOver(transaction.countOf?.(model.name) ?? 1)) return null
     this.#live ??= new LiveRows(model, filter, this.#held.get)
     return settledWritesOf(transaction, this.#asked, this.#live)
   }

@@ -4,7 +4,6 @@ import type { BusObserver } from '../bus/bus-observer.ts'
 import type { ChangeFilter } from '../bus/filter/change-filter.ts'
 import type { History } from '../bus/history.ts'
 import type { Account } from '../bus/holdings.ts'
-import type { TurnShare } from '../bus/turn-share.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow, ChangeAction } from '../changes/change.ts'
 import type { Lsn } from '../wire/lsn.ts'
@@ -85,8 +84,6 @@ export interface RelatedReading extends KeySetReading {
   /** Resolves once queries see all up to a transaction. @default nobody's rights can be asked for again @throws RESYNC_REQUIRED */
   readonly whenVisible?: ((ordinal: number, model: string) => Promise<void>) | undefined
   readonly bytesOf: (rows: readonly AnyRow[]) => number
-  /** Turns of all who read the log: what it retains is not read in one. @default at once */
-  readonly turns?: Pick<TurnShare, 'wait'> | undefined
   /** So many events of what waits are never given. @default nobody counts them */
   readonly onDropped?: BusObserver['onDropped'] | undefined
   /** A position behind all that has committed when it is asked. @default it is not known */

@@ -8,6 +8,7 @@
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyChange, AnyRow } from '../changes/change.ts'
 import { RowcastError } from '../errors.ts'
+import { inTurns, type ReadingTurns } from './in-turns.ts'
 import { isRequested, type RowRequest } from './related-rows.ts'
 import { rowIdOf } from './written-rows.ts'
 
@@ -50,31 +51,41 @@ export async function readRowsAt(
   source: SnapshotReader,
   ordinal: number,
   request: RowRequest,
+  turns?: ReadingTurns,
 ): Promise<readonly AnyRow[]> {
   const { model } = request
   const { rows, later } = await source.read(request, ordinal)
-  const before = takeBack(model, await later())
-  return [
-    ...rows.filter((row) => !before.has(rowIdOf(model, row)) && isRequested(request, row)),
-    ...[...before.values()].flatMap((row) => (row !== null && isRequested(request, row) ? [row] : [])),
-  ]
+  const before = await takeBack(model, await later(), turns)
+  const found: AnyRow[] = []
+  const addRequested = (row: AnyRow | null) => {
+    if (row !== null && isRequested(request, row)) found.push(row)
+  }
+  await inTurns(rows, turns, (row) => {
+    if (before.size === 0 || !before.has(rowIdOf(model, row))) addRequested(row)
+  })
+  await inTurns(before.values(), turns, addRequested)
+  return found
 }
+
 /** The rows that transactions wrote, as they were before them; null for one that was not there. */
-function takeBack(
+async function takeBack(
   model: ModelSpec,
   transactions: readonly StreamTransaction[],
-): ReadonlyMap<string, AnyRow | null> {
+  turns: ReadingTurns | undefined,
+): Promise<ReadonlyMap<string, AnyRow | null>> {
   const before = new Map<string, AnyRow | null>()
-  for (const transaction of transactions) {
-    for (const change of transaction.changesOf(model.name)) {
-      if (change.action === 'TRUNCATE') throw emptied(model)
-      if (change.action !== 'INSERT' && change.old === null) throw withoutOldRow(model)
-      // The first that is known of a row is how it was.
-      if (change.old !== null) keepFirst(before, rowIdOf(model, change.old), change.old)
-      if (change.new !== null) keepFirst(before, rowIdOf(model, change.new), null)
-    }
-  }
+  await inTurns(changesOf(model, transactions), turns, (change) => {
+    if (change.action === 'TRUNCATE') throw emptied(model)
+    if (change.action !== 'INSERT' && change.old === null) throw withoutOldRow(model)
+    // The first that is known of a row is how it was.
+    if (change.old !== null) keepFirst(before, rowIdOf(model, change.old), change.old)
+    if (change.new !== null) keepFirst(before, rowIdOf(model, change.new), null)
+  })
   return before
+}
+
+function* changesOf({ name }: ModelSpec, transactions: readonly StreamTransaction[]): Iterable<AnyChange> {
+  for (const transaction of transactions) yield* transaction.changesOf(name)
 }
 
 function keepFirst(before: Map<string, AnyRow | null>, id: string, row: AnyRow | null): void {

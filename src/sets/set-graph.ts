@@ -128,7 +128,7 @@ export class SetGraph {
     for (const held of this.#concernedBy(looked)) {
       for (const watcher of itemsOf(held.watchers)) concerned.add(watcher)
       this.#enqueue(held, async () => {
-        await held.set?.advance(transaction, this.#reading.readRows)
+        await held.set?.advance(transaction, this.#reading)
         held.ordinal = ordinal
       })
     }
@@ -226,6 +226,7 @@ export class SetGraph {
     this.#unsettled.add(held)
     this.#moved.add(held)
     held.tail = Promise.all(before).then(async () => {
+      await this.#reading.turns?.wait()
       await step()
       this.#count(held)
       if (this.#kept > this.#limits.keysMax) throw tooManyKeys(held.spec, this.#limits.keysMax)

@@ -401,6 +401,7 @@ it('what is retained is read in turns', async () => {
       waits += 1
       return isOpen ? null : new Promise<void>((resolve) => gates.push(resolve))
     },
+    isOver: false,
   }
   const before = Array.from({ length: 20 }, (_, at) => [20 + at, put(at, 'a')] as const)
   const after = formatCursor(PLAIN_ORIGIN, toLsn(12n), 0x80000000)

@@ -96,6 +96,29 @@ it('leaves to each its own loop what moves a set, and what waits for one', async
   expect(member.given).toEqual([null, null])
 })
 
+it('judges as many writes as a turn has time for, and leaves the others to the loops of those who ask', async () => {
+  const members = Array.from({ length: 30 }, () => new Member())
+  const all = members.map((member) => [asked('ADMIN', null), member] as const)
+  const { commit } = await open(...all)
+  const large = (ordinal: number): StreamTransaction => {
+    const one = write(ordinal, { model: 'Post', new: post })
+    return {
+      ...one,
+      countOf: () => 100,
+      changesOf: (of) =>
+        Array(100)
+          .fill([...one.changesOf(of)])
+          .flat(),
+    }
+  }
+  expect(commit(large(1))).toBe(30)
+  const atOnce = () => members.filter(({ given }) => given.at(-1) !== null).length
+  expect(atOnce()).toBe(20)
+  await new Promise((resolve) => setImmediate(resolve))
+  commit(write(2, { model: 'Post', new: post }))
+  expect(atOnce()).toBe(30)
+})
+
 it('lets the sets go with the last who asks', async () => {
   const { graph, leave, release, commit } = await open(
     [asked('ADMIN'), new Member()],

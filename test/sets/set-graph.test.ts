@@ -1,7 +1,7 @@
 /** Who shares a set, who waits for it, and whom its failure concerns. */
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
-import type { Condition } from '../../src/bus/filter/condition.ts'
+import { type Condition, keySetsOf } from '../../src/bus/filter/condition.ts'
 import { KeyPath } from '../../src/bus/filter/key-path.ts'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
 import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
@@ -129,6 +129,71 @@ describe('a graph of sets', () => {
     expect(await namedBy(8, 'Post', null, postOf(1))).toEqual([])
     for (const { held } of viewers) held.release()
     expect(graph.size).toBe(0)
+  })
+
+  it('goes through the changes and rows of a large transaction in turns, whatever number of sets asks them', async () => {
+    const teams = Array.from({ length: 1_000 }, (_, id) => ({ ...OPEN_TEAM, id }))
+    const { readRows } = reads({ Team: async () => teams })
+    let looked = 0
+    // A turn has time for fifty of them.
+    let done = 0
+    const turns = {
+      get isOver() {
+        return looked - done >= 50
+      },
+      wait: () => (turns.isOver ? moved() : null),
+    }
+    const queue: (() => void)[] = []
+    const moved = () => new Promise<void>((resolve) => queue.push(resolve))
+    const graph = new SetGraph(0, {
+      turns,
+      readRows: async (request) => (await readRows(request)).map(countedRow),
+    })
+    function countedRow(row: AnyRow): AnyRow {
+      return new Proxy(row, {
+        get(of, name) {
+          if (name === 'name') looked += 1
+          return Reflect.get(of, name)
+        },
+      })
+    }
+    const names = Array.from({ length: 10 }, (_, n) => `b${n}`)
+    const held = names.map((name) => graph.hold([condition({ team: { name: { not: name } } })]))
+    /** How many were looked at in the turn that took the longest. */
+    const most = async (ready: Promise<unknown>): Promise<number> => {
+      let isReady = false
+      const settled = ready.then(() => {
+        isReady = true
+      })
+      let longest = 0
+      while (!isReady) {
+        await new Promise((resolve) => setImmediate(resolve))
+        longest = Math.max(longest, looked - done)
+        done = looked
+        queue.shift()?.()
+      }
+      await settled
+      return longest
+    }
+    expect(await most(Promise.all(held.map((each) => each.ready())))).toBeLessThan(200)
+    const transaction = new WorldTransaction(1)
+    for (const team of teams) {
+      const after = countedRow({ ...team, name: 'b1' })
+      transaction.changes.push(
+        plainChange({ model: 'Team', action: 'UPDATE', old: countedRow(team), new: after }),
+      )
+    }
+    const before = looked
+    graph.advance(transaction)
+    // What finds the sets that it concerns looks at it once.
+    done = looked
+    expect(await most(Promise.all(held.map((each) => each.ready())))).toBeLessThan(200)
+    expect(looked - before).toBeGreaterThan(10_000)
+    const keysOf = (at: number) => {
+      const [spec] = keySetsOf(condition({ team: { name: { not: names[at] ?? '' } } }))
+      return spec === undefined ? null : [...(held[at]?.get(spec).keys.all() ?? [])].length
+    }
+    expect([keysOf(0), keysOf(1)]).toEqual([1_000, 0])
   })
 
   it('keeps no key of a set that is let go, at whatever moment', async () => {

@@ -1,9 +1,10 @@
 /**
  * Stage 6, bus. What a condition can be of a row, whatever the row has. Each field that is asked more than once is tried with every value that makes
- * a difference: null, each of the values that are named, and another one. Of comparisons and texts anything is taken for possible.
+ * a difference: null, each of the values that are named, and another one; and so is each set of keys that is asked more than once, with the row's key
+ * in it and not. Of comparisons and texts anything is taken for possible.
  */
 import type { FieldSpec, ModelSpec } from '../../catalog/model-catalog.ts'
-import { ANY_RELATED, type Condition, type KeySetSpec } from './condition.ts'
+import { ANY_RELATED, type Condition, type KeySetSpec, relatedTests } from './condition.ts'
 import {
   andOutcomes,
   FALSE,
@@ -18,6 +19,7 @@ import {
 import type { ValueKey } from './value-domain.ts'
 
 type ValuesCondition = Extract<Condition, { kind: 'in' }>
+type RelatedCondition = Extract<Condition, { kind: 'related' }>
 
 /** What a row has in a field: null, or a value that is among these. */
 interface Possible {
@@ -25,8 +27,12 @@ interface Possible {
   readonly among: ReadonlySet<ValuesCondition>
 }
 
-/** By field; of those that are not there nothing is known. */
-type Assumed = ReadonlyMap<string, Possible>
+/** Of what is not there nothing is known. */
+interface Assumed {
+  readonly byField: ReadonlyMap<string, Possible>
+  /** Whether the row's key is in it, by `nameOf` the test. */
+  readonly bySet: ReadonlyMap<string, boolean>
+}
 
 /** Of related rows: the same for each row that is tried, and found out once. */
 type OutcomesOfSets = Map<KeySetSpec, Outcome>
@@ -57,12 +63,12 @@ function outcomeFor(condition: Condition, model: ModelSpec, row: Assumed, sets: 
     case 'not':
       return notOutcome(of(condition.condition))
     case 'null': {
-      const has = row.get(condition.field)
+      const has = row.byField.get(condition.field)
       if (has !== undefined) return outcomeOf(has.isNull)
       return fieldOf(model, condition.field)?.isRequired === true ? FALSE : EITHER
     }
     case 'in': {
-      const has = row.get(condition.field)
+      const has = row.byField.get(condition.field)
       if (has === undefined) return UNKNOWN
       return has.isNull ? NULL : outcomeOf(has.among.has(condition))
     }
@@ -74,9 +80,16 @@ function outcomeFor(condition: Condition, model: ModelSpec, row: Assumed, sets: 
       sets.set(set, asked)
       const counting = set.counts === 'true' ? TRUE : TRUE | NULL
       if ((asked & counting) === 0) return FALSE
-      return (asked & ~counting) === 0 ? TRUE : EITHER
+      if ((asked & ~counting) === 0) return TRUE
+      const isIn = row.bySet.get(nameOf(condition) ?? '')
+      return isIn === undefined ? EITHER : outcomeOf(isIn)
     }
   }
+}
+
+/** Equal for tests of the same key and set: `some` and `none` of the same are each other's negation. Null where that is not known. */
+function nameOf({ fields, set }: RelatedCondition): string | null {
+  return set.text === null ? null : JSON.stringify([fields, set.text])
 }
 
 function fieldOf(model: ModelSpec, name: string): FieldSpec | undefined {
@@ -93,14 +106,34 @@ interface Asked {
 function rowsToTry(condition: Condition, model: ModelSpec): readonly Assumed[] {
   const asked = new Map<string, Asked>()
   collect(condition, asked)
-  let rows: readonly Map<string, Possible>[] = [new Map()]
+  let rows: readonly Assumed[] = [{ byField: new Map(), bySet: new Map() }]
   for (const [name, { lists, count }] of asked) {
     if (count < 2 || lists.length > LISTS_MAX) continue
     const values = valuesToTry(fieldOf(model, name), lists)
     if (rows.length * values.length > ROWS_MAX) continue
-    rows = rows.flatMap((row) => values.map((value) => new Map(row).set(name, value)))
+    rows = rows.flatMap(({ byField, bySet }) =>
+      values.map((value) => ({ byField: new Map(byField).set(name, value), bySet })),
+    )
+  }
+  for (const name of askedTwice(condition)) {
+    if (rows.length * 2 > ROWS_MAX) break
+    rows = rows.flatMap(({ byField, bySet }) =>
+      [true, false].map((isIn) => ({ byField, bySet: new Map(bySet).set(name, isIn) })),
+    )
   }
   return rows
+}
+
+/** The sets that it asks more than once. */
+function askedTwice(condition: Condition): ReadonlySet<string> {
+  const once = new Set<string>()
+  const twice = new Set<string>()
+  for (const name of relatedTests(condition).map(nameOf)) {
+    if (name === null) continue
+    if (once.has(name)) twice.add(name)
+    once.add(name)
+  }
+  return twice
 }
 
 function collect(condition: Condition, asked: Map<string, Asked>): void {

@@ -20,6 +20,8 @@ export const NO_POLICIES: Readonly<Record<string, string>> = {
     'rows:null': 'null',
   },
   ...{
+    'rows:some-or-none':
+      '({ OR: [{ posts: { some: { id: { gt: 0 } } } }, { posts: { none: { id: { gt: 0 } } } }] })',
     'rows:undefined-field': '({ email: undefined })',
     'rows:deep': '({ AND: [{ OR: [{ AND: [{}] }] }] })',
   },
