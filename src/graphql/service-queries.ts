@@ -11,6 +11,7 @@ import { type ListArguments, listQueryOf, toListError } from './listing/list-que
 import { checkFilterVariables } from './missing-variable.ts'
 import { builderReader } from './plugin/image-reader.ts'
 import { delegateOf, type PrismaClientLike } from './prisma-delegate.ts'
+import { listTurns } from './reading/asking-turns.ts'
 import { readAs } from './reading/read-pool.ts'
 import type { ServiceBuilder, ServiceModel } from './service-types.ts'
 import { relatedModels } from './where/related-rules.ts'
@@ -54,12 +55,17 @@ function defineMany(
       resolve: async (query: object, _root: unknown, args: ListArguments, ...[context, info]: Asked) => {
         const policies = policiesOf(anyBuilder(builder))
         try {
+          // Fifteen aliases with filters of ten thousand values would be read, and asked for, in one turn.
+          await listTurns.wait()
           for (const node of info.fieldNodes) checkFilterVariables(node, valuesOf(info.variableValues))
           const asked = withPrismaNames(catalog, spec, { where: args.where })
           await policies.prepare(context, relatedModels(catalog, spec, asked))
           const view = policies.view(context, spec.name)
           const list = listQueryOf({ catalog, model, view, related: policies.relatedViews(context) }, args)
-          return await delegateOf(clientOf(context), spec.name).findMany({ ...query, ...list })
+          const rows = await delegateOf(clientOf(context), spec.name).findMany({ ...query, ...list })
+          // What the answer has of them begins with them: two hundred objects of each list.
+          await listTurns.wait()
+          return rows
         } catch (error) {
           throw toListError(error)
         }

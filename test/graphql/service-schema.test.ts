@@ -1,8 +1,9 @@
 import { type ExecutionResult, execute, parse, validate } from 'graphql'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
 import { printServiceSchema } from '../../src/graphql/print-schema.ts'
+import { listTurns } from '../../src/graphql/reading/asking-turns.ts'
 import { buildServiceSchema } from '../../src/graphql/service-schema.ts'
 import { blogCatalog, blogModel } from './blog-catalog.ts'
 import { createFakeFeed } from './fake-feed.ts'
@@ -111,6 +112,23 @@ describe('queries', () => {
         query: { where: { authorId: ADA }, take: 1, skip: 0, orderBy: [{ id: 'asc' }] },
       },
     ])
+  })
+
+  it('ask for the lists of an operation in turns, however many aliases it has', async () => {
+    const gates: (() => void)[] = []
+    const wait = vi.spyOn(listTurns, 'wait').mockImplementation(() => {
+      return new Promise((resolve) => gates.push(resolve))
+    })
+    const prisma = createRecordingPrisma({ 'user.findMany': () => [] })
+    const answered = query(prisma, '{ a: users { id } b: users(take: 1) { id } c: users(take: 2) { id } }')
+    // The rows of each wait once more, before the answer has what it shows of them.
+    for (const asked of [0, 1, 2, 3, 3, 3, 3]) {
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(prisma.calls).toHaveLength(asked)
+      gates.shift()?.()
+    }
+    expect((await answered).data).toEqual({ a: [], b: [], c: [] })
+    wait.mockRestore()
   })
 
   it.each([

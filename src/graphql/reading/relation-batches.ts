@@ -4,8 +4,8 @@
  */
 import { GraphQLError } from 'graphql'
 import { canonicalText } from '../../catalog/values/canonical-text.ts'
+import { imageTurns } from './asking-turns.ts'
 import { type HandOut, HandOuts } from './hand-outs.ts'
-import { imageTurns } from './image-turns.ts'
 import type { OperationReads } from './read-pool.ts'
 import type { RelationKey } from './relation-link.ts'
 import { bytesOf } from './row-weights.ts'
