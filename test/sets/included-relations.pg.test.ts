@@ -24,10 +24,11 @@ import { Dice } from '../support/live-world.ts'
 import { naiveFind, naiveKeys, type Tables } from '../support/naive-keys.ts'
 
 const SEED = Number(process.env['ROWCAST_TEST_SEED'] ?? 5)
-const TRANSACTIONS_EACH = process.env['ROWCAST_LONG'] === undefined ? 40 : 1_000
+const TRANSACTIONS_EACH = process.env['ROWCAST_LONG'] === undefined ? 60 : 1_000
 const USERS = [1, 2, 3].map((digit) => `00000000-0000-4000-8000-00000000000${digit}`)
 const END = 9_999
-const MODELS = ['User', 'Post', 'Comment'] as const
+const TEAMS = [1, 2].map((digit) => `00000000-0000-4000-8000-0000000000a${digit}`)
+const MODELS = ['User', 'Post', 'Comment', 'Membership'] as const
 
 let fresh = 100
 
@@ -46,11 +47,28 @@ function statement(dice: Dice): string {
     `DELETE FROM "Comment" WHERE id = ${comment} OR id > 100 AND id % 3 = 0`,
     `UPDATE "Post" SET title = '${text}', "authorId" = '${user}' WHERE id = ${post}`,
     `DELETE FROM "Post" WHERE id = ${post}`,
+    // Of one row two relations may lead to the same user, or a change may take it from one of them to the other.
+    `UPDATE "Post" SET "reviewerId" = ${dice.pick([`'${user}'`, '"authorId"', 'NULL'])} WHERE id = ${post} OR id > 100`,
+    `UPDATE "Post" SET "authorId" = "reviewerId", "reviewerId" = "authorId" WHERE "reviewerId" IS NOT NULL`,
+    ...memberships(dice, user),
   ]
   if (dice.chance(0.06)) return `UPDATE "Post" SET id = ${fresh++} WHERE id = ${post} OR id > 100`
   if (dice.chance(0.03)) return `TRUNCATE "Comment"`
   if (dice.chance(0.01)) return `TRUNCATE "Post" CASCADE`
   return dice.pick(kinds)
+}
+
+/** Rows of a key of two columns, one of which is the relation's own: a move is a change of the key. */
+function memberships(dice: Dice, user: string): readonly string[] {
+  const [team, other] = [dice.pick(TEAMS), dice.pick(USERS)]
+  const table = 'team_memberships'
+  const moved = `UPDATE ${table} SET user_id = '${other}' WHERE user_id = '${user}' AND team_id = '${team}'`
+  return [
+    `INSERT INTO ${table} (user_id, team_id) VALUES ('${user}', '${team}') ON CONFLICT DO NOTHING`,
+    `UPDATE ${table} SET is_owner = NOT is_owner WHERE user_id = '${user}'`,
+    `${moved} AND NOT EXISTS (SELECT FROM ${table} WHERE user_id = '${other}' AND team_id = '${team}')`,
+    `DELETE FROM ${table} WHERE user_id = '${user}' AND team_id = '${team}'`,
+  ]
 }
 
 async function write(database: TestDatabase, dice: Dice): Promise<void> {
@@ -112,6 +130,8 @@ const ASKED: readonly Asked[] = [
   { model: 'Post', include: ['comments'], where: { title: 'a' }, policy: { post: { is: { title: 'a' } } } },
   { model: 'User', include: ['posts', 'comments'] },
   { model: 'Comment', include: ['replies'] },
+  { model: 'User', include: ['posts', 'reviewedPosts'] },
+  { model: 'User', include: ['reviewedPosts', 'memberships'] },
 ]
 
 async function* subscribe(
@@ -275,8 +295,10 @@ function checkConflated(
 
 const isReadOf = (event: Event | undefined, other: Event) =>
   event?.action === 'READ' && event.transaction.commitLsn === other.transaction.commitLsn
-const idOf = (row: AnyRow | null | undefined) => (row == null ? undefined : row['id'])
-const isEnd = ({ key }: Event) => idOf(key) === END || idOf(key) === USERS[2]?.replace(/3$/, '9')
+const idOf = (row: AnyRow | null | undefined) =>
+  row == null ? undefined : (row['id'] ?? `${row['userId']} ${row['teamId']}`)
+const LAST = String(USERS[2]).replace(/3$/, '9')
+const isEnd = ({ key }: Event) => idOf(key) === END || [key?.['id'], key?.['userId']].includes(LAST)
 
 /** All tables before and after each transaction. */
 function ledgerOf(changes: readonly Event[]): readonly Entry[] {
@@ -390,7 +412,8 @@ it('each row in sight hears once of all that its related rows went through', {
   await using live = await openLiveRowcast(database, { models: [...MODELS] })
   const rowcast = live.rowcast as unknown as Rowcast
   const from = await rowcast.changeCursor()
-  const last = String(USERS[2]).replace(/3$/, '9')
+  const last = LAST
+  for (const id of TEAMS) await live.prisma.team.create({ data: { id, name: id, slug: id } })
   for (const id of [...USERS, last]) await live.prisma.user.create({ data: { id, email: `${id}@x` } })
   const changes: Event[] = []
   const followers = MODELS.map(async (model) => {
@@ -412,6 +435,8 @@ it('each row in sight hears once of all that its related rows went through', {
   await live.prisma.comment.create({ data })
   await live.prisma.comment.update({ where: { id: END }, data: { body: 'end' } })
   await live.prisma.post.update({ where: { id: END }, data: { title: 'end' } })
+  await live.prisma.membership.create({ data: { userId: last, teamId: String(TEAMS[0]) } })
+  await live.prisma.membership.updateMany({ where: { userId: last }, data: { isOwner: true } })
   await live.prisma.user.update({ where: { id: last }, data: { fullName: 'end' } })
   const all = await given
   await Promise.all(followers)
