@@ -5,7 +5,7 @@ import type { LiveList, LiveListState } from './live-list-api.ts'
 import { type ChangeFailure, type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
 import { Shown } from './shown-state.ts'
 import type { SubscriptionError } from './subscription-error.ts'
-import { retryDelayMs, wait } from './wait.ts'
+import { GrowingPauses, retryDelayMs, wait } from './wait.ts'
 
 /** What is followed. */
 export interface FollowedChangesOptions<Change extends object, Variables = never> {
@@ -44,6 +44,8 @@ export interface FollowedChanges<Change extends object> extends Pick<LiveList<ob
 }
 
 const KEPT = 100
+/** Before the application has everything again for the second time in a row it is twice the first: many changes that cannot be given may follow each other. */
+const RESYNC_PAUSES = { firstMs: 500, maxMs: 30_000 }
 
 /** Follows the changes from now on. */
 export function followChanges<Change extends object, Variables = never>(
@@ -59,6 +61,7 @@ class ChangesFollower<Change extends object>
   implements FollowedChanges<Change>
 {
   readonly #options: FollowedChangesOptions<Change>
+  readonly #resyncs = new GrowingPauses(RESYNC_PAUSES)
   /** What came with a field that failed. */
   #partial: { readonly change: Change; readonly error: SubscriptionError } | null = null
 
@@ -144,6 +147,9 @@ class ChangesFollower<Change extends object>
   ): Promise<string> {
     this.#showConnection(false)
     this.shown.change({ error })
+    const isFirst = this.#resyncs.count === 0
+    const pauseMs = this.#resyncs.next()
+    if (!isFirst) await wait(pauseMs, this.ending.signal)
     const cursor = await this.#cursor()
     if (this.ending.signal.aborted) return cursor
     await onResync(error)

@@ -1,6 +1,7 @@
 /** Beside the spine, client. What a live list follows between two times that it is loaded, and what it is loaded again after. */
 import type { CodesWith, ErrorCode } from '../errors.ts'
 import { SubscriptionError } from './subscription-error.ts'
+import { GrowingPauses } from './wait.ts'
 
 /** Beside RESYNC_REQUIRED: what the rows have to be had again after. The column of the error table. */
 type AgainCodes = Readonly<Record<CodesWith<{ clientGoesOn: 'rows' }>, true>>
@@ -17,28 +18,17 @@ export function isListTooLarge({ code }: SubscriptionError): boolean {
   return code === ('LIST_TOO_LARGE' satisfies ErrorCode)
 }
 
-const COSTLY_PAUSE_MS = 5_000
-const COSTLY_PAUSE_MAX_MS = 300_000
-/** After so long without another one, the next is the first again. */
-const COSTLY_FORGOTTEN_MS = 2 * COSTLY_PAUSE_MAX_MS
-
 /**
- * Pauses after LIST_TOO_COSTLY: the server reads a list that is opened again several times before it gives up again, and patches that come
- * meanwhile say nothing of the cost.
+ * Pauses after LIST_TOO_COSTLY: the server refuses a list that is opened again at once, and patches that come meanwhile say nothing of the cost.
  */
 export class CostlyPauses {
-  #failures = 0
-  #lastAtMs = Number.NEGATIVE_INFINITY
+  readonly #pauses = new GrowingPauses({ firstMs: 5_000, maxMs: 300_000 })
 
   /** Milliseconds; 0 after anything else. */
   next(failure: unknown): number {
-    if (!(failure instanceof SubscriptionError)) return 0
-    if (failure.code !== ('LIST_TOO_COSTLY' satisfies ErrorCode)) return 0
-    const nowMs = performance.now()
-    if (nowMs - this.#lastAtMs > COSTLY_FORGOTTEN_MS) this.#failures = 0
-    this.#lastAtMs = nowMs
-    this.#failures += 1
-    return Math.min(COSTLY_PAUSE_MS * 2 ** (this.#failures - 1), COSTLY_PAUSE_MAX_MS)
+    const isCostly =
+      failure instanceof SubscriptionError && failure.code === ('LIST_TOO_COSTLY' satisfies ErrorCode)
+    return isCostly ? this.#pauses.next() : 0
   }
 }
 

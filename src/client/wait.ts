@@ -49,3 +49,28 @@ export function askedPauseMs(asked: number): number | null {
 export function retryAfterHeaderMs(header: string | null): number | null {
   return askedPauseMs(Number(header) * 1_000)
 }
+
+/** Pauses that grow while they follow each other, whatever else comes in between. */
+export class GrowingPauses {
+  readonly #bounds: { readonly firstMs: number; readonly maxMs: number }
+  #count = 0
+  #lastAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(bounds: { readonly firstMs: number; readonly maxMs: number }) {
+    this.#bounds = bounds
+  }
+
+  /** How many have followed each other by now; after twice the longest without another one, none. */
+  get count(): number {
+    return performance.now() - this.#lastAtMs > 2 * this.#bounds.maxMs ? 0 : this.#count
+  }
+
+  /** Milliseconds, twice as many each time. */
+  next(): number {
+    const { firstMs, maxMs } = this.#bounds
+    const { count } = this
+    this.#count = count + 1
+    this.#lastAtMs = performance.now()
+    return Math.min(firstMs * 2 ** count, maxMs)
+  }
+}

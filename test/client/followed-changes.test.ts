@@ -1,5 +1,5 @@
 /** Changes that are followed, from a server that says what the test says. */
-import { expect, it, vi } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import type { ChangeClient, ChangeSink } from '../../src/client/change-client.ts'
 import { type FollowedChangesOptions, followChanges } from '../../src/client/followed-changes.ts'
 
@@ -126,4 +126,23 @@ it('says that a field failed for as long as it shows the change', async () => {
   give('c')
   await until({ ...cursors('b', 'c'), status: 'live', error: null })
   followed.stop()
+})
+
+it('has the application begin again less and less often, however many changes cannot be given', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const resyncs: number[] = []
+  const begun = Date.now()
+  const { followed, give, sinks } = open({
+    onResync: () => void resyncs.push(Date.now() - begun),
+  })
+  // Each that is given is followed by one that cannot be, as fast as it subscribes again.
+  for (let ms = 0; ms < 120_000; ms += 50) {
+    give('given')
+    sinks.at(-1)?.next({ data: null, errors: [{ message: 'CHANGE_UNDELIVERABLE' }] } as never)
+    await vi.advanceTimersByTimeAsync(50)
+  }
+  followed.stop()
+  const pauses = resyncs.slice(1).map((at, index) => Math.round((at - (resyncs[index] ?? 0)) / 1_000))
+  expect(pauses).toEqual([1, 2, 4, 8, 16, 30, 30])
 })
