@@ -111,6 +111,7 @@ export type { ServerSecurity } from './server/limits/server-security.ts'
 export type { ContextFunction, ContextSource, Session } from './server/session/context.ts'
 export type { FirstRow, InitialRows, ReadRow, ReadyMarker } from './sets/first-row.ts'
 export type { KeptSetsCost } from './sets/kept-sets.ts'
+export type { ListBounds, ListCostOptions } from './sets/list-bounds.ts'
 export type { ListOperationKind } from './sets/list-operations.ts'
 export type {
   HeardChanges,

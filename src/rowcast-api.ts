@@ -21,6 +21,7 @@ import type { FollowedModels } from './rowcast-followed.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
 import type { TransactionChanges } from './rowcast-transactions-api.ts'
 import type { FirstRow, InitialRows } from './sets/first-row.ts'
+import type { ListCostOptions } from './sets/list-bounds.ts'
 import type {
   IncludableRelation,
   IncludedChange,
@@ -41,6 +42,7 @@ export interface RowcastOptions<Types extends ModelTypeMap, Metadata = Transacti
   extends ConnectionOptions,
     DurabilityOptions,
     WireOptions,
+    ListCostOptions,
     ScalingOptions {
   /** The `catalog` that `generator rowcast` wrote. */
   readonly catalog: ModelCatalog<Types>
@@ -64,11 +66,7 @@ export interface RowcastOptions<Types extends ModelTypeMap, Metadata = Transacti
    * the most waiting are read to from the retained log first. @default an eighth of what the heap has left at the start, and at most 16 MiB
    */
   readonly heldBytesMax?: number | undefined
-  /**
-   * What happens to a subscription that leaves too much waiting: `end` it with SUBSCRIBER_TOO_SLOW once the retained log
-   * has moved on without it, or `conflate`: keep the latest change of each row only.
-   * @default 'end'
-   */
+  /** What happens to one that leaves too much waiting: SUBSCRIBER_TOO_SLOW ends it once the log has moved on, or `conflate` keeps the latest change of each row. @default 'end' */
   readonly overflow?: OverflowPolicy | undefined
 }
 

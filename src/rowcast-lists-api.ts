@@ -45,13 +45,15 @@ export interface LiveRowsOptions<Row, Where> {
 }
 
 /** The whole list, first of all; and again in place of patches. */
-export interface ListSnapshot<Row> {
+export interface ListSnapshot<Row, Metadata = TransactionMetadata> {
   readonly kind: 'snapshot'
   readonly rows: readonly Row[]
   /** Null where it is not asked for. */
   readonly totalCount: number | null
   /** What stands before it is in the list, and nothing behind it. */
   readonly cursor: string
+  /** The latest transactions that have a part in it, as far as they are remembered: see `ListPatch`. */
+  readonly transactions: readonly TransactionInfo<Metadata>[]
 }
 
 /** What has changed of it. */
@@ -63,6 +65,11 @@ export interface ListPatch<Row, Key, Metadata = TransactionMetadata> {
   readonly cursor: string
   /** The last transaction that is in it; null where `where` follows relations: only the database knows which had a part. */
   readonly transaction: TransactionInfo<Metadata> | null
+  /**
+   * The latest transactions that have a part in the list, in their order, 64 at the most: with `every` a patch may be of several. Those before it may be among
+   * them. None where only the database knows which had a part.
+   */
+  readonly transactions: readonly TransactionInfo<Metadata>[]
 }
 
 /** A row comes in, has other values, stands elsewhere (with other values or not), goes out. */
@@ -118,7 +125,7 @@ export interface LiveLists<Types extends ModelTypeMap, Metadata> {
     model: M,
     options?: LiveRowsOptions<Types[M]['row'], RelatedWhere<Types, M>>,
   ): AsyncIterableIterator<
-    ListSnapshot<Types[M]['row']> | ListPatch<Types[M]['row'], Types[M]['key'], Metadata>
+    ListSnapshot<Types[M]['row'], Metadata> | ListPatch<Types[M]['row'], Types[M]['key'], Metadata>
   >
   /** How many rows there are, sums, least and greatest values: first as they are, then whenever they differ. @throws as `list` */
   totals<

@@ -10,18 +10,19 @@ import type { KeyedRow } from './sets/set-step.ts'
 export function givenList<Row, Key, Metadata>(
   event: KeptListEvent,
   omitted: ReadonlySet<string>,
-): ListSnapshot<Row> | ListPatch<Row, Key, Metadata> {
+): ListSnapshot<Row, Metadata> | ListPatch<Row, Key, Metadata> {
   const own = ({ row }: KeyedRow) => ownCopy(withoutOmitted(row, omitted)) as Row
   const { cursor } = event
   const transaction = event.transaction as TransactionInfo<Metadata> | null
+  const transactions = event.transactions as readonly TransactionInfo<Metadata>[]
   const { totalCount } = event.shown
   if (event.kind === 'snapshot')
-    return { kind: 'snapshot', rows: event.shown.rows.map(own), totalCount, cursor }
+    return { kind: 'snapshot', rows: event.shown.rows.map(own), totalCount, cursor, transactions }
   const operations = event.operations.map(({ kind, index, row }) => ({
     ...{ kind, key: ownCopy(row.key) as Key, index },
     row: kind === 'REMOVE' ? null : own(row),
   }))
-  return { kind: 'patch', operations, totalCount, cursor, transaction }
+  return { kind: 'patch', operations, totalCount, cursor, transaction, transactions }
 }
 
 /** The same for totals. */

@@ -35,6 +35,7 @@ import type {
 import { KeptSet } from './sets/kept-set.ts'
 import { type KeptSetReader, KeptSets } from './sets/kept-sets.ts'
 import type { KeptSubscription } from './sets/kept-subscription.ts'
+import { type CheckedListBounds, type ListCostOptions, resolveListBounds } from './sets/list-bounds.ts'
 import { listOperations, seenOperations } from './sets/list-operations.ts'
 import { ListView, type LoadedList, type ShownList } from './sets/list-view.ts'
 import { OrderedWindow } from './sets/ordered-window.ts'
@@ -53,14 +54,13 @@ import {
 } from './sets/totals-view.ts'
 import { withoutMarked } from './sets/unmarked-relations.ts'
 import { unmarkedWhere } from './sets/unmarked-where.ts'
+import { verdictTest } from './sets/unsure-steps.ts'
 import { rowIdOf } from './sets/written-rows.ts'
 
 /** What is needed of a rowcast. */
 export interface ListsHost
-  extends Pick<
-    FirstRowsHost,
-    'catalog' | 'prisma' | 'answerTimeoutMs' | 'held' | 'softDeleteOf' | 'rowcast'
-  > {
+  extends ListCostOptions,
+    Pick<FirstRowsHost, 'catalog' | 'prisma' | 'answerTimeoutMs' | 'held' | 'softDeleteOf' | 'rowcast'> {
   readonly related: RelatedRowsHost
   readonly guard: Guard
   /** The PostgreSQL schema of tables that name none. */
@@ -72,7 +72,6 @@ export interface ListsHost
 const [TAKE_DEFAULT, TAKE_MAX] = [50, 1_000] as const
 /** Rows behind those that are shown: with the number of these, one more for each four, within these bounds. */
 const MARGIN_MIN = 10
-const EVERY_MAX_MS = 60_000
 
 /** The part of the face. */
 export function createLists<Types extends ModelTypeMap, Metadata>(
@@ -135,9 +134,11 @@ class Lists {
   readonly #sets: KeptSets
   readonly #reads = new PageReads<RowsAtFence>()
   readonly #turns: TurnShare
+  readonly #bounds: CheckedListBounds
 
   constructor(host: ListsHost) {
     this.#host = host
+    this.#bounds = resolveListBounds(host)
     this.#sets = new KeptSets(host.held.bytesMax)
     this.#turns = new TurnShare({ guard: host.guard })
     this.#client = withWholeRows(Object(host.prisma)) as object
@@ -214,17 +215,16 @@ class Lists {
     kind: readonly unknown[],
     partsOf: () => KeptParts<Loaded, Shown, Event>,
   ): KeptSubscription<Event> {
-    const { every = 0, filter, conditions, signal, account, relations = [], asked = [] } = request
-    if (!Number.isInteger(every) || every < 0 || every > EVERY_MAX_MS)
-      throw badFilter('every', 'it is no time.', `Give whole milliseconds, 0 to ${EVERY_MAX_MS}.`)
+    const { every, filter, conditions, signal, account, relations = [], asked = [] } = request
+    const everyMs = this.#bounds.everyOf(every)
     for (const each of [model, ...relations.map(({ related }) => related.model)])
       checkHasRows(this.#host, this.#host.checkLive(each.name))
     const visible = filter?.visible == null ? null : [...filter.visible.fields].sort()
     const isKnown = [...relations, ...asked].every(({ seen }) => seen !== null)
-    const key = isKnown ? canonicalText([model.name, every, conditions, visible, kind]) : null
+    const key = isKnown ? canonicalText([model.name, everyMs, conditions, visible, kind]) : null
     const filterCost =
       (filter?.cost ?? 0) + costOfIncluded([...relations, ...asked.map(({ first }) => first)])
-    const opener = { account: account ?? null, filterCost }
+    const opener = { account: account ?? null, filterCost, everyMs }
     // Nothing of the request beside: what is kept outlives the client that opened it.
     const shown = { filter, relations, asked }
     const subscription = this.#sets.join(key, opener, (home) => {
@@ -234,7 +234,7 @@ class Lists {
         ...parts,
         ...{
           ...home,
-          everyMs: every,
+          everyMs,
           read: (signal) => this.#read(model, conditions, load, { ...home, signal }),
         },
       })
@@ -244,16 +244,18 @@ class Lists {
   }
 
   #sharedParts(model: ModelSpec, { filter, relations, asked }: Followed) {
-    const { rowcast } = this.#host
+    const { rowcast, catalog } = this.#host
     const decidedBy = asksRelatedRows(filter) ? followedModels(this.#host.related, model, { filter }) : null
     // Where the database may judge a row otherwise, it is asked.
     const wider = widenedFilter(filter)
-    const isAskedAgain = decidedBy !== null || wider !== null
+    const isAskedAgain = decidedBy !== null
     checkReadRelations(this.#host.related, asked)
     const followed = { model: model.name, filter: wider ?? filter, relations, asked, decidedBy }
     return {
       isAskedAgain,
-      isAnonymous: isAskedAgain || asked.some(mayBeOfHidden),
+      isVerdictSame: filter === null || wider === null ? undefined : verdictTest(filter, model, catalog),
+      isAnonymous: isAskedAgain || wider !== null || asked.some(mayBeOfHidden),
+      lateMaxMs: this.#bounds.lateMaxMs,
       changeCursor: () => rowcast().changeCursor(),
       subscribe: (after: string) => openFollowed(this.#host, followed, after),
       whenVisible: (xid: number) => rowcast().whenVisible(xid),

@@ -57,7 +57,7 @@ type FaceParts<Types extends ModelTypeMap> = Pick<
   RowcastParts<Types>,
   'catalog' | 'models' | 'scaling' | 'bus' | 'held' | 'hub' | 'presence' | 'visibility' | 'guard'
 > & {
-  readonly options: Pick<RowcastParts<Types>['options'], 'prisma' | 'overflow' | 'answerTimeoutMs'>
+  readonly options: Pick<RowcastParts<Types>['options'], 'prisma' | 'overflow' | 'answerTimeoutMs' | 'lists'>
   readonly names: Pick<RowcastParts<Types>['names'], 'schema'>
 }
 
@@ -95,7 +95,7 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     },
     ...createLists<Types, Metadata>({
       ...{ ...host, guard: parts.guard, related: relatedHost, rowcast: () => face },
-      schema: parts.names.schema,
+      ...{ schema: parts.names.schema, lists: options.lists },
       checkLive: (model) => servedModel(parts, model),
     }),
     transactions: (of, options = {}) =>

@@ -139,6 +139,7 @@ function createConfiguredRowcast(config: Config, prisma: ServicePrismaClient, lo
     queueLengthMax: config.slowSubscribers.queueLengthMax,
     heldBytesMax: config.slowSubscribers.heldBytesMax,
     overflow: config.slowSubscribers.policy,
+    lists: config.lists,
   })
   for (const [model, { live, followed, ...options }] of Object.entries(models)) {
     if (live !== false) rowcast.register(model, options)

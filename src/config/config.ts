@@ -14,6 +14,7 @@ import type { ServedSubgraph, Subgraph } from '../graphql/subgraph/subgraph-opti
 import type { MetadataSchema } from '../metadata-schema.ts'
 import type { MetricsGuard, MetricsRequest } from '../server/health/metrics-endpoint.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
+import type { ListCostOptions } from '../sets/list-bounds.ts'
 import type { SessionsOptions } from '../sets/session-rows.ts'
 import type { DurabilityOptions, WireOptions } from '../source/durability-options.ts'
 import type { ChosenNames } from './chosen-names.ts'
@@ -86,6 +87,7 @@ export interface ServiceConfig<
 > extends ServerSecurity,
     DurabilityOptions,
     WireOptions,
+    ListCostOptions,
     ScalingOptions {
   /**
    * Several databases behind one schema: `{ main: { catalog, createPrisma, … }, billing: { … } }`. What is said of one database then
@@ -234,10 +236,7 @@ export interface SlowSubscribers {
   readonly queueLengthMax?: number | undefined
   /** Bytes that may wait in memory for all of them. @default an eighth of what the heap has left at the start, and at most 16 MiB */
   readonly heldBytesMax?: number | undefined
-  /**
-   * `end` it once the retained log has moved on without it, or `conflate`: keep the latest change of each row.
-   * @default 'end'
-   */
+  /** `end` it once the retained log has moved on without it, or `conflate`: keep the latest change of each row. @default 'end' */
   readonly policy?: OverflowPolicy | undefined
   /** Gives `<model>Changed` an argument `overflow`. @default false */
   readonly mayClientsChoose?: boolean | undefined
@@ -258,7 +257,7 @@ export function defineSources<const Sources extends Readonly<Record<string, Mode
 }
 
 /** Everything a service is built from, checked. */
-export interface Config {
+export interface Config extends Required<ListCostOptions> {
   /** By name; null where there is one database. Where there are several, what this object says of a database is of the first. */
   readonly sources: Readonly<Record<string, Config>> | null
   readonly databaseUrl: string

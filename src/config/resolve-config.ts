@@ -95,6 +95,7 @@ function resolveOne(said: Sayings, faults: Faults): Config {
     durability: pickGiven({ ...DURABILITY, ...WIRE }, given),
     scaling: scalingOf(given, faults),
     slowSubscribers: given.slowSubscribers ?? {},
+    lists: given.lists ?? {},
     sessions:
       given.sessions && Object.hasOwn(named.models, given.sessions.model)
         ? { model: given.sessions.model, of: given.sessions.of.bind(given.sessions) }

@@ -53,6 +53,10 @@ export const METRICS = {
   rowcast_list_subscriptions: gauge('Subscriptions to them.'),
   rowcast_list_reads_total: counter('Times that the database was asked for one of them.'),
   rowcast_list_read_seconds_total: counter('How long the database took for that.'),
+  rowcast_list_late_seconds: gauge(
+    'Of lists and totals the latest: how long a change has been here that it does not show, beyond its `every`.',
+  ),
+  rowcast_list_shown_late_seconds_total: counter('How late patches were, all together.'),
   rowcast_list_patches_total: counter('Patches that were made, each for all who have the list.'),
   rowcast_subscriptions_ended_total: counter(
     'Subscriptions that are over: `left` by the client or the end of the server, else the code of the error.',

@@ -33,6 +33,8 @@ interface ListFacts {
   readonly reads: number
   readonly readMs: number
   readonly patches: number
+  readonly lateMs: number
+  readonly shownLateMs: number
 }
 
 interface BrokerFacts {
@@ -199,6 +201,8 @@ function readLists(cost: ListFacts | undefined) {
     rowcast_list_subscriptions: one(cost?.subscriptions ?? 0),
     rowcast_list_reads_total: one(cost?.reads ?? 0),
     rowcast_list_read_seconds_total: one((cost?.readMs ?? 0) / 1_000),
+    rowcast_list_late_seconds: one((cost?.lateMs ?? 0) / 1_000),
+    rowcast_list_shown_late_seconds_total: one((cost?.shownLateMs ?? 0) / 1_000),
     rowcast_list_patches_total: one(cost?.patches ?? 0),
   }
 }

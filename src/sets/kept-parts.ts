@@ -6,8 +6,10 @@ import type { FollowedModel } from './changes-of-models.ts'
 import type { Fence } from './fence.ts'
 import type { IncludedRelation } from './included-relation.ts'
 import type { StepEffect } from './ordered-window.ts'
+import type { ReadBudget } from './read-budget.ts'
 import type { ReadRelation } from './read-relation.ts'
 import type { SetStep } from './set-step.ts'
+import type { VerdictTest } from './unsure-steps.ts'
 import type { KeptPatch, UntakenPatches } from './untaken-patches.ts'
 
 /** What is kept. */
@@ -16,6 +18,8 @@ export interface KeptView<Loaded, Shown> {
   reset(loaded: Loaded, isFollowed: boolean): void
   empty(): void
   apply(step: SetStep): StepEffect
+  /** The same of a row of which only the database knows whether it is one of them: it is if it was, or is gone. */
+  applyUnsure(step: SetStep): StepEffect
   /** Whether a related row that has changed is, or was, one of a row that is kept. @default never */
   isConcerned?(delivery: Delivery, relations: readonly IncludedRelation[]): boolean
   /** Has those rows shown again. @returns whether there are any */
@@ -35,6 +39,11 @@ export interface KeptState<Shown> {
   readonly cursor: string
   /** The last transaction that had a part in it; null where none has come yet, or only the database knows which had. */
   readonly transaction: TransactionInfo | null
+  /**
+   * The last ones that had a part in it, in their order, so that whoever made one of them knows that it is in: beside `transaction` those that were shown
+   * together with it, or not long ago. None where only the database knows which had.
+   */
+  readonly transactions: readonly TransactionInfo[]
   /** Both in the shape that fields of transactions take. */
   readonly change: { readonly cursor: string; readonly transaction: TransactionInfo | null }
 }
@@ -61,6 +70,8 @@ export interface KeptSetParts<Loaded, Shown, Event> {
   readonly view: KeptView<Loaded, Shown>
   /** Whether every change may concern it, and only the database knows how: of what other rows decide about. */
   readonly isAskedAgain: boolean
+  /** Where the database may judge rows otherwise: of which changes its verdict is known to stay. @default what is judged here counts */
+  readonly isVerdictSame?: VerdictTest | undefined
   /** Whether it is not known which transactions had a part in what is shown: others may have written what the viewer may not see. */
   readonly isAnonymous: boolean
   readonly snapshotOf: (state: KeptState<Shown>) => Event
@@ -68,6 +79,10 @@ export interface KeptSetParts<Loaded, Shown, Event> {
   readonly patchOf: (before: Shown, state: KeptState<Shown>) => KeptPatch<Event> | null
   /** Least time between two patches. */
   readonly everyMs: number
+  /** How much later than that it may be shown. */
+  readonly lateMaxMs: number
+  /** What it may cost, and has: of the same one before, too. */
+  readonly budget: ReadBudget
   readonly monotonicMs: () => number
   readonly wait: (ms: number) => Promise<void>
   /** Turns of all of them: what one change causes in a thousand lists is not done in one. */
@@ -87,4 +102,6 @@ export interface KeptCounters {
   readMs: number
   snapshots: number
   patches: number
+  /** How late patches were, all together. */
+  shownLateMs: number
 }

@@ -6,7 +6,7 @@ import type { ListOperation } from './list-operations.ts'
 import type { ShownRelation } from './list-relations.ts'
 import type { ShownList } from './list-view.ts'
 import type { ReadRelation } from './read-relation.ts'
-import type { SortPart } from './row-order.ts'
+import type { OrderPart } from './seek.ts'
 import type { ShownTotals, TotalsRequest } from './totals-view.ts'
 
 /** Which rows, for whom. */
@@ -25,7 +25,7 @@ export interface KeptRequest {
 
 /** A list. */
 export interface KeptListRequest extends KeptRequest {
-  readonly order: readonly SortPart[]
+  readonly order: readonly OrderPart[]
   /** @default 50 */
   readonly take?: number | undefined
   readonly isCounted: boolean

@@ -4,38 +4,32 @@
  * transactions: what is read counts from where the stream has passed everything that its snapshot sees.
  */
 import type { Delivery } from '../bus/bus.ts'
-import type { TransactionInfo } from '../changes/change.ts'
 import { endCursorBefore, parseCursor } from '../changes/cursor.ts'
-import { earlierLsn, toLsn } from '../wire/lsn.ts'
+import { toLsn } from '../wire/lsn.ts'
 import { ChangesOfModels, isOfRows, type TakenChange, whenRelatedVisible } from './changes-of-models.ts'
-import type { Fence } from './fence.ts'
+import { FencedRead } from './fenced-read.ts'
 import { KeptAudience } from './kept-audience.ts'
 import type { KeptSetParts, KeptState } from './kept-parts.ts'
 import { KeptShowing } from './kept-showing.ts'
 import { KeptSubscription } from './kept-subscription.ts'
+import { Lateness } from './lateness.ts'
+import type { StepEffect } from './ordered-window.ts'
 import { ReachedChanges } from './reached-changes.ts'
-import { ReadBoundary } from './read-boundary.ts'
-import { ReadBudget } from './read-budget.ts'
-import { stepOf } from './set-step.ts'
+import { type SetStep, stepOf } from './set-step.ts'
 import { cursorBehind } from './visible-cursor.ts'
 
 /** How often it is looked whether the stream has passed the fence, where nothing comes. */
 const LOOK_INTERVAL_MS = 10
-/** Where the database is asked, not more often than this. */
-const READ_INTERVAL_MS = 100
+const UNKNOWN = { transaction: null, latest: [] } as const
 
 /** One of them. It begins with its first subscription, and ends with its last. */
 export class KeptSet<Loaded, Shown, Event> {
   readonly #parts: KeptSetParts<Loaded, Shown, Event>
   readonly #audience: KeptAudience<Shown, Event>
   readonly #ending = new AbortController()
-  readonly #budget: ReadBudget
+  readonly #lateness: Lateness
   readonly #changes: ChangesOfModels
-  /** What was read, as long as the stream is behind it. */
-  #fence: Fence | null = null
-  readonly #fenced = new ReadBoundary<KeptState<Shown>>((cursor) => this.#stateAt(cursor))
-  /** Something came that only the database can judge, and nothing is being read. */
-  #mustRead = true
+  readonly #read = new FencedRead<KeptState<Shown>>((cursor) => this.#stateAt(cursor))
   #isChanged = false
   readonly #showing: KeptShowing<Shown>
   /** The boundary that the view is at, where it is at one. */
@@ -48,10 +42,7 @@ export class KeptSet<Loaded, Shown, Event> {
     this.#audience = new KeptAudience(parts)
     this.#showing = new KeptShowing(parts, (cursor) => this.#stateAt(cursor))
     this.#changes = new ChangesOfModels(parts.subscribe)
-    this.#budget = new ReadBudget(parts.monotonicMs, {
-      intervalMs: Math.max(parts.everyMs, READ_INTERVAL_MS),
-      hurriedMs: READ_INTERVAL_MS,
-    })
+    this.#lateness = new Lateness(parts)
   }
 
   /** Joins: what there is by then comes first, however long others wait for it, then what changes of it. */
@@ -74,6 +65,11 @@ export class KeptSet<Loaded, Shown, Event> {
     return this.#audience.size
   }
 
+  /** See `Lateness`. */
+  get lateMs(): number {
+    return this.#lateness.ms
+  }
+
   /** Whoever comes later may not see what others are still to lose: where that is not known, he waits for it. */
   #wholeFor(subscription: KeptSubscription<Event>): Event | null {
     const whole = this.#audience.wholeFor(subscription, this.#current(), this.#showing.state)
@@ -83,14 +79,15 @@ export class KeptSet<Loaded, Shown, Event> {
 
   /** It as it is behind all that came; null where only the database knows, or a transaction is at hand. */
   #current(): KeptState<Shown> | null {
-    if (this.#boundary === null || this.#mustRead) return null
+    if (this.#boundary === null || this.#read.mustRead) return null
     return this.#isChanged ? this.#showing.latestAt(this.#boundary) : this.#showing.state
   }
 
   #stateAt(cursor: string): KeptState<Shown> {
     // Where all changes come, the last may have written only what nobody here may see.
-    const transaction = this.#parts.isAnonymous ? null : this.#reached.transaction
-    return { shown: this.#parts.view.shown(), cursor, transaction, change: { cursor, transaction } }
+    const { transaction, latest: transactions } = this.#parts.isAnonymous ? UNKNOWN : this.#reached
+    const change = { cursor, transaction }
+    return { shown: this.#parts.view.shown(), ...change, transactions, change }
   }
 
   #serve(current = this.#current()): void {
@@ -124,6 +121,8 @@ export class KeptSet<Loaded, Shown, Event> {
   /** False where nothing comes any more. */
   async #step(): Promise<boolean> {
     const { turns, weigh, view } = this.#parts
+    // Behind a read it waits for the stream, whatever it costs.
+    if (this.#read.fence === null) this.#lateness.check()
     const turn = turns.wait()
     if (turn !== null) {
       await turn
@@ -131,7 +130,7 @@ export class KeptSet<Loaded, Shown, Event> {
     }
     if (this.#isChanged) this.#show()
     if (this.#readDueInMs <= 0) {
-      await this.#read()
+      await this.#ask()
       return true
     }
     for (const taken of this.#changes.taken()) {
@@ -142,6 +141,7 @@ export class KeptSet<Loaded, Shown, Event> {
       // What is asked of the database waits for nothing else.
       if (this.#readDueInMs <= 0 || turns.isOver) return true
     }
+    this.#lateness.noteTaken()
     this.#settleAtBookmark()
     if (!this.#changes.hasEnded) await this.#rest()
     else if ((await this.#changes.end()) === 'over') return false
@@ -151,8 +151,8 @@ export class KeptSet<Loaded, Shown, Event> {
 
   /** Whoever waits for the whole does not wait for the patches of others. */
   get #readDueInMs(): number {
-    if (!this.#mustRead) return Number.POSITIVE_INFINITY
-    return this.#audience.isAwaiting ? this.#budget.hurriedDueInMs : this.#budget.dueInMs
+    if (!this.#read.mustRead) return Number.POSITIVE_INFINITY
+    return this.#audience.isAwaiting ? this.#parts.budget.hurriedDueInMs : this.#parts.budget.dueInMs
   }
 
   /** Until something comes, or is due. */
@@ -162,109 +162,96 @@ export class KeptSet<Loaded, Shown, Event> {
       this.#changes.onReadable(resolve)
     })
     const patchDueInMs = this.#isChanged ? this.#showing.dueInMs(this.#boundary) : Number.POSITIVE_INFINITY
-    const dueInMs = this.#fence === null ? Math.min(this.#readDueInMs, patchDueInMs) : LOOK_INTERVAL_MS
+    const dueInMs = this.#read.fence === null ? Math.min(this.#readDueInMs, patchDueInMs) : LOOK_INTERVAL_MS
     if (dueInMs === Number.POSITIVE_INFINITY) await woken
     else await Promise.race([woken, this.#parts.wait(Math.max(1, dueInMs))])
+    this.#lateness.noteTaken()
   }
 
-  async #read(): Promise<void> {
+  async #ask(): Promise<void> {
     const { read, counters, view } = this.#parts
     const cursor = await cursorBehind(this.#parts, this.#reached.position, this.#ending.signal)
     if (this.isEnded) return
     if (!this.#changes.isOpen) this.#changes.open(cursor)
+    this.#lateness.noteRead()
     const { loaded, fence, tookMs, bytes } = await read(this.#ending.signal)
     counters.reads += 1
     counters.readMs += tookMs
-    this.#budget.note(tookMs)
+    this.#parts.budget.note(tookMs)
     if (this.isEnded) return
     this.#parts.weigh(bytes)
     view.reset(loaded, this.#reached.isFollowed)
     this.#reached.isFollowed = true
-    this.#mustRead = false
     this.#isChanged = true
     this.#boundary = null
-    this.#fence = fence
+    this.#read.begin(fence)
   }
 
   /** What it had no time for is in what is read now: it loses nothing, and who shows it hears of it a little later. */
   #readAgain(): void {
-    this.#budget.noteLost()
+    this.#parts.budget.noteLost()
+    this.#lateness.noteChange()
     this.#changes.close()
-    this.#fence = null
-    this.#fenced.forget()
+    this.#read.drop()
     this.#boundary = null
     this.#reached.leaveOff()
-    this.#mustRead = true
   }
 
   #follow(taken: TakenChange): void {
     const { view, isAskedAgain } = this.#parts
     const { delivery, relations, asked = [], isLast } = taken
     const { transaction } = delivery.change
-    if (this.#fence?.isUnsure?.(transaction) === true) this.#dropUnsure()
-    if (!isAskedAgain && this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn)
+    this.#read.dropIfUnsure(transaction)
+    const { fence } = this.#read
+    if (!isAskedAgain && fence !== null && transaction.commitLsn >= fence.endLsn)
       this.#settle(endCursorBefore(transaction.origin, transaction.commitLsn))
     const isOwn = isOfRows(taken)
     const isConcerned = view.isOutdated?.(delivery, asked) === true
-    const isRead = this.#isRead(transaction, isOwn || isConcerned)
+    if (this.#read.fence === null && this.#isChanged && this.#boundary !== null)
+      this.#showing.latestAt(this.#boundary)
+    const isRead = this.#read.sees(transaction, isOwn || isConcerned)
     const isTouched = view.touch?.(delivery, relations) === true
-    if (isTouched) this.#isChanged = true
+    if (isTouched) this.#noteChange()
     // Where the database is asked nobody knows what would concern it: then all of it has to be in what is read.
-    const isOutdated = isConcerned || (asked.length > 0 && this.#isBehind)
+    const isOutdated = isConcerned || (asked.length > 0 && this.#read.isBehind)
     if (isOwn || isTouched || isOutdated) this.#reached.note(delivery.change, !isOutdated || isConcerned)
     // What waits to be shown is of rows, about whose sight related ones do not decide.
-    if (isOutdated && this.#fence === null) this.#showing.holdLatest()
+    if (isOutdated && this.#read.fence === null) this.#showing.holdLatest()
     if (!isRead && (isOutdated || (isOwn && isAskedAgain))) this.#outdate()
-    else if (!isRead && isOwn && !this.#isBehind) this.#apply(delivery)
-    if (this.#fence !== null) return
-    this.#boundary = isLast && !this.#mustRead ? delivery.change.cursor : null
+    else if (!isRead && isOwn && !this.#read.isBehind) this.#apply(delivery)
+    if (this.#read.fence !== null) return
+    this.#boundary = isLast && !this.#read.mustRead ? delivery.change.cursor : null
     if (this.#isChanged) this.#show()
     this.#serve()
   }
 
-  /** Whether it is in what is being read. @param isRelevant whether it may concern it */
-  #isRead(transaction: TransactionInfo, isRelevant: boolean): boolean {
-    const fence = this.#fence
-    if (fence === null) {
-      if (this.#isChanged && this.#boundary !== null) this.#showing.latestAt(this.#boundary)
-      return false
-    }
-    const { commitLsn, origin } = transaction
-    const isRead = fence.sees(transaction)
-    if (!isRead) this.#fenced.begin(earlierLsn(commitLsn, fence.endLsn), origin)
-    else if (isRelevant) this.#fenced.noteSeen(commitLsn)
-    return isRead
+  #noteChange(): void {
+    this.#isChanged = true
+    this.#lateness.noteChange()
   }
 
-  /** Of a transaction it is not known whether it was in what was read. What is read now has it. */
-  #dropUnsure(): void {
-    this.#fenced.noteUnsure()
-    this.#fence = null
-    this.#mustRead = true
-  }
-
-  /** Something came that only the database can judge. */
-  get #isBehind(): boolean {
-    return this.#mustRead || this.#fenced.isBehind
-  }
-
-  /** What was read before may count all the same. */
   #outdate(): void {
-    if (this.#fence === null) this.#mustRead = true
-    else this.#fenced.lack()
+    this.#lateness.noteChange()
+    this.#read.outdate()
   }
 
   #apply(delivery: Delivery): void {
     const step = stepOf(delivery)
     if (step === 'emptied') this.#parts.view.empty()
-    const effect = step === 'emptied' ? 'changed' : step === 'unknown' ? step : this.#parts.view.apply(step)
-    if (effect === 'changed') this.#isChanged = true
+    const effect = step === 'emptied' ? 'changed' : step === 'unknown' ? step : this.#applied(step)
+    if (effect === 'changed') this.#noteChange()
     if (effect === 'unknown') this.#outdate()
+  }
+
+  #applied(step: SetStep): StepEffect {
+    const { view, isVerdictSame } = this.#parts
+    if (isVerdictSame === undefined) return view.apply(step)
+    return isVerdictSame(step) ? view.applyUnsure(step) : 'unknown'
   }
 
   /** The stream has passed the fence, though nothing of it was for us. */
   #settleAtBookmark(): void {
-    const fence = this.#fence
+    const { fence } = this.#read
     if (fence === null) return
     const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))
     if (first === null) return
@@ -273,10 +260,8 @@ export class KeptSet<Loaded, Shown, Event> {
   }
 
   #settle(cursor: string): void {
-    this.#fence = null
-    const { isRight, before } = this.#fenced.settle()
-    this.#mustRead = !isRight || before !== null
-    this.#budget.noteSettled(isRight)
+    const { isRight, before } = this.#read.settle()
+    this.#parts.budget.noteSettled(isRight)
     if (!isRight) return
     this.#boundary = before === null ? cursor : null
     this.#showing.hold(before)
@@ -290,10 +275,12 @@ export class KeptSet<Loaded, Shown, Event> {
     const state = this.#showing.next(this.#boundary)
     if (state === null) return
     // What is shown may have been held, and something be read by now.
-    this.#isChanged = this.#fence !== null
+    this.#isChanged = this.#read.fence !== null
     this.#showing.note(state)
+    const lateMs = this.#lateness.noteShown(!this.#read.mustRead && this.#read.fence === null)
     if (before === null || !this.#audience.patch(before, state)) return
     this.#showing.notePatch()
     this.#parts.counters.patches += 1
+    this.#parts.counters.shownLateMs += lateMs
   }
 }

@@ -4,6 +4,8 @@ import { RowcastError } from '../errors.ts'
 import type { KeptCounters } from './kept-parts.ts'
 import type { KeptSet } from './kept-set.ts'
 import type { KeptSubscription } from './kept-subscription.ts'
+import type { ReadBudget } from './read-budget.ts'
+import { ReadBudgets } from './read-budgets.ts'
 import { type CostBearer, SharedCost } from './shared-cost.ts'
 import { UntakenPatches } from './untaken-patches.ts'
 
@@ -18,11 +20,13 @@ const OPEN_COST = 40
 export interface KeptSetsCost extends Readonly<KeptCounters> {
   readonly sets: number
   readonly subscriptions: number
+  /** How late the one is that is latest now, in milliseconds: how long a change has been here that it does not show, beyond its `every`. */
+  readonly lateMs: number
 }
 
 /** One of them, and who pays for it. */
 interface PaidSet {
-  readonly set: Pick<KeptSet<never, never, never>, 'subscribers' | 'isEnded'>
+  readonly set: Pick<KeptSet<never, never, never>, 'subscribers' | 'isEnded' | 'lateMs'>
   readonly cost: SharedCost
 }
 
@@ -31,11 +35,14 @@ export interface KeptSetOpener {
   /** Null for the process itself. */
   readonly account: Account | null
   readonly filterCost: number
+  /** Milliseconds between two patches at the least. */
+  readonly everyMs: number
 }
 
 /** How one of them belongs to all. */
 export interface KeptSetHome {
   readonly onEnded: () => void
+  readonly budget: ReadBudget
   /** How many bytes it holds now. @throws LIST_TOO_COSTLY */
   readonly weigh: (bytes: number) => void
   /** Of who pays for it now; null for the process itself. */
@@ -56,11 +63,13 @@ export class KeptSets {
   readonly #sets = new Map<string | symbol, PaidSet>()
   /** What has not been taken: beside the rows of lists, a quarter of what these may hold. */
   readonly untaken: UntakenPatches
-  readonly counters: KeptCounters = { reads: 0, readMs: 0, snapshots: 0, patches: 0 }
+  readonly counters: KeptCounters = { reads: 0, readMs: 0, snapshots: 0, patches: 0, shownLateMs: 0 }
+  readonly #budgets: ReadBudgets
 
   /** @param bytesMax of all of them together */
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, monotonicMs = () => performance.now()) {
     this.#bytesMax = bytesMax
+    this.#budgets = new ReadBudgets(monotonicMs)
     this.untaken = new UntakenPatches(bytesMax / 4)
   }
 
@@ -75,12 +84,12 @@ export class KeptSets {
    */
   join<Loaded, Shown, Event>(
     key: string | null,
-    { account, filterCost }: KeptSetOpener,
+    { account, filterCost, everyMs }: KeptSetOpener,
     create: (home: KeptSetHome) => KeptSet<Loaded, Shown, Event>,
   ): KeptSubscription<Event> {
     const name = key ?? Symbol('a list that nobody shares')
     const bearer: CostBearer = { account, cost: OPEN_COST + filterCost }
-    const paid = this.#openOne(name) ?? this.#create(name, bearer, create)
+    const paid = this.#openOne(name) ?? this.#create(name, bearer, this.#budgets.open(name, everyMs), create)
     const { cost } = paid
     // What has one key is of one kind.
     const subscription = (paid.set as KeptSet<Loaded, Shown, Event>).subscribe()
@@ -97,6 +106,7 @@ export class KeptSets {
   #create<Loaded, Shown, Event>(
     name: string | symbol,
     opener: CostBearer,
+    budget: ReadBudget,
     create: (home: KeptSetHome) => KeptSet<Loaded, Shown, Event>,
   ): PaidSet {
     if (this.#sets.size >= SETS_MAX)
@@ -110,20 +120,22 @@ export class KeptSets {
     const weigh = (bytes: number) => {
       this.#bytes += bytes - held
       held = bytes
-      if (bytes > this.ownBytesMax || this.#bytes > this.#bytesMax) throw tooLargeList()
+      if (bytes > this.ownBytesMax) throw budget.refused(...TOO_LARGE)
+      if (this.#bytes > this.#bytesMax) throw tooLargeList()
     }
     const checkRoom = () => {
       if (held === 0 && this.#bytes > this.#bytesMax * FULL_SHARE) throw tooLargeList()
     }
     const onEnded = () => {
       cost.end()
+      this.#budgets.end(name, budget)
       this.#bytes -= held
       held = 0
       if (this.#sets.get(name) === paid) this.#sets.delete(name)
     }
     let paid: PaidSet | null = null
     try {
-      paid = { set: create({ weigh, checkRoom, onEnded, payer: () => cost.account }), cost }
+      paid = { set: create({ weigh, checkRoom, onEnded, budget, payer: () => cost.account }), cost }
     } catch (error) {
       // It never began: nobody would end what it costs.
       cost.end()
@@ -134,18 +146,22 @@ export class KeptSets {
   }
 
   cost(): KeptSetsCost {
-    const subscriptions = [...this.#sets.values()].reduce((sum, { set }) => sum + set.subscribers, 0)
-    return { ...this.counters, sets: this.#sets.size, subscriptions }
+    let [subscriptions, lateMs] = [0, 0]
+    for (const { set } of this.#sets.values()) {
+      subscriptions += set.subscribers
+      lateMs = Math.max(lateMs, set.lateMs)
+    }
+    return { ...this.counters, sets: this.#sets.size, subscriptions, lateMs }
   }
 }
 
+const TOO_LARGE = [
+  'Its rows, or those of all lists together, take more memory than lists may.',
+  'Ask for fewer rows (`take`), or raise `heldBytesMax`.',
+] as const
+
 /** What has more rows, or larger ones, than there is room for. */
 function tooLargeList(): RowcastError {
-  return new RowcastError(
-    'LIST_TOO_COSTLY',
-    'Its rows, or those of all lists together, take more memory than lists may.',
-    {
-      hint: 'Ask for fewer rows (`take`), or raise `heldBytesMax`.',
-    },
-  )
+  const [happened, hint] = TOO_LARGE
+  return new RowcastError('LIST_TOO_COSTLY', happened, { hint })
 }

@@ -55,6 +55,14 @@ export class ListView implements KeptView<LoadedList, ShownList> {
     return effect === 'none' ? 'changed' : effect
   }
 
+  applyUnsure(step: SetStep): StepEffect {
+    if (this.#window.has(step.before)) return this.apply(step)
+    const effect = this.#window.applyUnsure(step)
+    // It may have been one of those behind.
+    const isCounted = this.#totalCount !== null && step.after === null && !this.#window.isComplete
+    return isCounted ? 'unknown' : effect
+  }
+
   isConcerned(delivery: Delivery, relations: readonly IncludedRelation[]): boolean {
     return relations.some((each) => this.#window.hasRelated(each, concernedKeys(delivery, each)))
   }

@@ -156,6 +156,28 @@ export class OrderedWindow {
     return effect === 'unknown' ? effect : this.#unlessShort(effect)
   }
 
+  /** Whether it has all rows there are. */
+  get isComplete(): boolean {
+    return this.#isComplete
+  }
+
+  /** Whether the row is kept. */
+  has(row: KeyedRow | null): boolean {
+    return row !== null && this.#byId.has(this.#options.idOf(row.key))
+  }
+
+  /** A row that is not kept, of which nobody here knows whether it is one of those behind: if it was it still is, or it is gone. */
+  applyUnsure({ before, after }: SetStep): StepEffect {
+    const { idOf, order } = this.#options
+    if (after === null) return 'none'
+    // Another key may be one that is kept.
+    if (before === null || idOf(before.key) !== idOf(after.key)) return 'unknown'
+    if (this.#isComplete || order.compare(before.row, after.row) === 0) return 'none'
+    const last = this.#rows.at(-1)
+    const place = last === undefined ? null : order.compare(after.row, last.row)
+    return place !== null && place > 0 ? 'none' : 'unknown'
+  }
+
   /** Whether rows that are kept have related rows by one of the keys; null for all rows. */
   hasRelated(relation: IncludedRelation, keys: ReadonlySet<ValueKey> | null): boolean {
     return this.#idsOf(relation, keys).length > 0

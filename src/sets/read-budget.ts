@@ -15,13 +15,19 @@ const LOSSES_MAX = 8
 const WRONG_READS_MAX = 64
 
 /** Milliseconds between two reads at the least. */
-export interface ReadIntervals {
+interface ReadIntervals {
   readonly intervalMs: number
   /** Where somebody waits. */
   readonly hurriedMs: number
 }
 
-/** Of one kept set. */
+/** A list that was refused is not read again for so long; twice as long each time that it is. */
+const REFUSED_MS = 5_000
+const REFUSED_MAX_MS = 300_000
+/** Where the database is asked, not more often than this. */
+const READ_INTERVAL_MS = 100
+
+/** Of one kept set, and of the same one when it is opened again. */
 export class ReadBudget {
   readonly #monotonicMs: () => number
   readonly #intervals: ReadIntervals
@@ -30,10 +36,24 @@ export class ReadBudget {
   #slowReads = 0
   #losses = 0
   #wrongReads = 0
+  #refusals = 0
+  #refusedUntilMs = Number.NEGATIVE_INFINITY
 
-  constructor(monotonicMs: () => number, intervals: ReadIntervals) {
+  /** @param everyMs between two patches at the least */
+  constructor(monotonicMs: () => number, everyMs: number) {
     this.#monotonicMs = monotonicMs
-    this.#intervals = intervals
+    this.#intervals = { intervalMs: Math.max(everyMs, READ_INTERVAL_MS), hurriedMs: READ_INTERVAL_MS }
+  }
+
+  /** How long it is refused for still; 0 where it may be opened. */
+  get refusedForMs(): number {
+    return Math.max(0, this.#refusedUntilMs - this.#monotonicMs())
+  }
+
+  /** Whether it says more than a new one would. */
+  get isUsed(): boolean {
+    const isClean = this.#slowReads + this.#losses + this.#wrongReads + this.#refusals === 0
+    return !isClean || this.dueInMs > 0
   }
 
   /** When the next read may begin. */
@@ -53,8 +73,7 @@ export class ReadBudget {
     this.#hurriedDueAtMs = dueAtMs(this.#intervals.hurriedMs)
     this.#slowReads = tookMs > SLOW_MS ? this.#slowReads + 1 : 0
     if (this.#slowReads < SLOW_READS_MAX) return
-    throw new RowcastError(
-      'LIST_TOO_COSTLY',
+    throw this.refused(
       `The database took more than ${SLOW_MS} ms to read it, ${SLOW_READS_MAX} times in a row.`,
     )
   }
@@ -69,8 +88,7 @@ export class ReadBudget {
     if (isShown) this.#losses = 0
     else this.#dueAtMs = Math.min(this.#dueAtMs, this.#hurriedDueAtMs)
     if (this.#wrongReads < WRONG_READS_MAX) return
-    throw new RowcastError(
-      'LIST_TOO_COSTLY',
+    throw this.refused(
       `Commits became visible in another order than they were written, ${WRONG_READS_MAX} times in a row.`,
     )
   }
@@ -79,9 +97,17 @@ export class ReadBudget {
   noteLost(): void {
     this.#losses += 1
     if (this.#losses < LOSSES_MAX) return
-    throw new RowcastError(
-      'LIST_TOO_COSTLY',
+    throw this.refused(
       `Changes came faster than it could be read and followed, ${LOSSES_MAX} times in a row.`,
     )
+  }
+
+  /** It costs too much: what it used is remembered, and it is not opened again at once. @param hint @default the error table's */
+  refused(happened: string, hint?: string): RowcastError {
+    if (this.#monotonicMs() - this.#refusedUntilMs > REFUSED_MAX_MS) this.#refusals = 0
+    const pauseMs = Math.min(REFUSED_MS * 2 ** this.#refusals, REFUSED_MAX_MS)
+    this.#refusals += 1
+    this.#refusedUntilMs = this.#monotonicMs() + pauseMs
+    return new RowcastError('LIST_TOO_COSTLY', happened, { hint, details: { retryAfterMs: pauseMs } })
   }
 }

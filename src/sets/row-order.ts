@@ -7,18 +7,7 @@ import { domainOf } from '../bus/filter/field-domain.ts'
 import type { FieldSpec, ModelCatalog, ModelSpec } from '../catalog/model-catalog.ts'
 import { canonicalText } from '../catalog/values/canonical-text.ts'
 import type { AnyRow } from '../changes/change.ts'
-import { isSeekable, rowKeyOf } from './seek.ts'
-
-/** Where rows without a value stand. */
-export type NullsOrder = 'first' | 'last'
-
-/** One part of the order of a list. */
-export interface SortPart {
-  readonly field: FieldSpec
-  readonly direction: 'asc' | 'desc'
-  /** @default PostgreSQL's: last where it ascends, first where it descends */
-  readonly nulls?: NullsOrder | undefined
-}
+import { isSeekable, nullsOf, type OrderPart, prismaOrderOf, rowKeyOf } from './seek.ts'
 
 /** Negative where the first stands before the second, positive behind it, 0 where they are equal; null where only the database knows. */
 type Compare<Value> = (a: Value, b: Value) => number | null
@@ -61,15 +50,13 @@ export function compareValues(catalog: ModelCatalog, field: FieldSpec): Compare<
 }
 
 /** The order of a list: what is asked for, then that of the key, so that no two rows are equal by it. */
-export function rowOrderOf(model: ModelSpec, catalog: ModelCatalog, asked: readonly SortPart[]): RowOrder {
-  const parts = new Map<string, SortPart>()
-  const key = rowKeyOf(model).map((field): SortPart => ({ field, direction: 'asc' }))
+export function rowOrderOf(model: ModelSpec, catalog: ModelCatalog, asked: readonly OrderPart[]): RowOrder {
+  const parts = new Map<string, OrderPart>()
+  const key = rowKeyOf(model).map((field): OrderPart => ({ field, direction: 'asc' }))
   for (const part of [...asked, ...key]) if (!parts.has(part.field.name)) parts.set(part.field.name, part)
   const compares = [...parts.values()].map((part) => compareBy(catalog, part))
   return {
-    orderBy: [...parts.values()].map(({ field, direction, nulls }) => ({
-      [field.name]: nulls === undefined || field.isRequired ? direction : { sort: direction, nulls },
-    })),
+    orderBy: prismaOrderOf(parts.values()),
     compare(a, b) {
       for (const compare of compares) {
         const order = compare(a, b)
@@ -80,10 +67,11 @@ export function rowOrderOf(model: ModelSpec, catalog: ModelCatalog, asked: reado
   }
 }
 
-function compareBy(catalog: ModelCatalog, { field, direction, nulls }: SortPart): Compare<AnyRow> {
+function compareBy(catalog: ModelCatalog, part: OrderPart): Compare<AnyRow> {
+  const { field, direction } = part
   const compare = compareValues(catalog, field)
   const sign = direction === 'asc' ? 1 : -1
-  const isFirst = (nulls ?? (direction === 'asc' ? 'last' : 'first')) === 'first'
+  const isFirst = nullsOf(part) === 'first'
   return (a, b) => {
     const [left, right] = [a[field.name], b[field.name]]
     if (left === undefined || right === undefined) return null
@@ -97,7 +85,11 @@ function compareBy(catalog: ModelCatalog, { field, direction, nulls }: SortPart)
 }
 
 /** Reads an order in the shape of Prisma's `orderBy`: one object for each field, or a list of them. @throws BAD_FILTER */
-export function parseOrderBy(model: ModelSpec, catalog: ModelCatalog, orderBy: unknown): readonly SortPart[] {
+export function parseOrderBy(
+  model: ModelSpec,
+  catalog: ModelCatalog,
+  orderBy: unknown,
+): readonly OrderPart[] {
   if (orderBy === undefined || orderBy === null) return []
   const list: readonly unknown[] = Array.isArray(orderBy) ? orderBy : [orderBy]
   return list.map((part, index) => {
@@ -127,7 +119,7 @@ export function sortableField(
   )
 }
 
-function directionOf(path: string, order: unknown): Pick<SortPart, 'direction' | 'nulls'> {
+function directionOf(path: string, order: unknown): Pick<OrderPart, 'direction' | 'nulls'> {
   const { sort, nulls } = typeof order === 'string' ? { sort: order } : (Object(order) as SortObject)
   const isDirection = sort === 'asc' || sort === 'desc'
   const isNulls = nulls === undefined || nulls === 'first' || nulls === 'last'

@@ -7,10 +7,32 @@ import { uniqueFieldsOf } from '../catalog/row-key.ts'
 import { hidesDigits } from '../catalog/time-digits.ts'
 import { noRowOf } from './no-row.ts'
 
-/** One part of an order. PostgreSQL puts nulls last where it ascends, and first where it descends. */
+/** Where rows without a value stand. */
+export type NullsOrder = 'first' | 'last'
+
+/** One part of an order. */
 export interface OrderPart {
   readonly field: FieldSpec
   readonly direction: 'asc' | 'desc'
+  /** @default PostgreSQL's: last where it ascends, first where it descends */
+  readonly nulls?: NullsOrder | undefined
+}
+
+/** Where nulls stand. PostgreSQL manual, 7.5 "Sorting Rows (ORDER BY)". */
+export function nullsOf({ direction, nulls }: Pick<OrderPart, 'direction' | 'nulls'>): NullsOrder {
+  return nulls ?? (direction === 'asc' ? 'last' : 'first')
+}
+
+/** One part of Prisma's `orderBy`. */
+export type PrismaOrder = Readonly<
+  Record<string, 'asc' | 'desc' | { readonly sort: 'asc' | 'desc'; readonly nulls: NullsOrder }>
+>
+
+/** The order as Prisma Client takes it, which knows `nulls` of fields that may be null alone. */
+export function prismaOrderOf(order: Iterable<OrderPart>): readonly PrismaOrder[] {
+  return [...order].map(({ field, direction, nulls }) => ({
+    [field.name]: nulls === undefined || field.isRequired ? direction : { sort: direction, nulls },
+  }))
 }
 
 type Where = Readonly<Record<string, unknown>>
@@ -52,12 +74,12 @@ export function rowsBehind(order: readonly OrderPart[], values: Where): Where {
 }
 
 /** The values behind one; null where there are none. */
-function valuesBehind({ field, direction }: OrderPart, value: unknown): Where | null {
-  const { name, isRequired } = field
-  const isAscending = direction === 'asc'
-  if (value === null || value === undefined) return isAscending ? null : { [name]: { not: null } }
-  const beyond = beyondValue(field, isAscending, value)
-  if (isRequired || !isAscending) return beyond
+function valuesBehind(part: OrderPart, value: unknown): Where | null {
+  const { name, isRequired } = part.field
+  const areNullsLast = nullsOf(part) === 'last'
+  if (value === null || value === undefined) return areNullsLast ? null : { [name]: { not: null } }
+  const beyond = beyondValue(part.field, part.direction === 'asc', value)
+  if (isRequired || !areNullsLast) return beyond
   return beyond === null ? { [name]: null } : { OR: [beyond, { [name]: null }] }
 }
 

@@ -104,6 +104,15 @@ export class TotalsView implements KeptView<LoadedTotals, ShownTotals> {
     return effects.find((each) => each === 'unknown') ?? effects.find((each) => each === 'changed') ?? 'none'
   }
 
+  applyUnsure({ before, after }: SetStep): StepEffect {
+    const { sum, min, max } = this.#request
+    const isSame = ({ name }: FieldSpec) => {
+      const text = canonicalText(before?.row[name] ?? null)
+      return text !== null && text === canonicalText(after?.row[name] ?? null)
+    }
+    return after !== null && [...sum, ...min, ...max].every(isSame) ? 'none' : 'unknown'
+  }
+
   shown(): ShownTotals {
     const { count, sum, min, max } = this.#kept
     return { count, sum: { ...sum }, min: { ...min }, max: { ...max } }

@@ -140,6 +140,28 @@ describe('live lists of GraphQL', () => {
     expect(unnamed).toEqual([])
   })
 
+  it.each(['ASC', 'DESC', 'ASC_NULLS_FIRST', 'ASC_NULLS_LAST', 'DESC_NULLS_FIRST', 'DESC_NULLS_LAST'])(
+    'stand as the query of the same order gives it, nulls included: %s',
+    async (sort) => {
+      const socket = connect('editor')
+      const { list, query } = posts('id publishedAt', `orderBy: [{ publishedAt: ${sort} }]`)
+      const state: State = { rows: [], transactions: [] }
+      const events = socket.subscribe<ListData>(list)
+      for (const [day, id] of [null, 1, 3, null, 2].entries()) {
+        const [at] = await database.query<{ id: number }>(
+          `INSERT INTO "Post" ("authorId", title, "publishedAt") VALUES ('${ADA}', '${sort}', ${id === null ? 'NULL' : `'2026-01-0${id} 0${day}:00'`}) RETURNING id`,
+        )
+        expect(at).toBeDefined()
+        await until(events, state, await queried(socket, query))
+      }
+      const { rowcast } = running.service
+      const { sets } = rowcast.listCost()
+      await socket.close()
+      await expect.poll(() => rowcast.listCost().sets).toBe(sets - 1)
+      await database.query(`DELETE FROM "Post" WHERE title = '${sort}'`)
+    },
+  )
+
   it('show each viewer what his policy lets him see, and share a list among those of whom it is the same', async () => {
     const list = `subscription { list: tagList(orderBy: [{ id: ASC }]) { totalCount transaction { xid }
       ... on TagListSnapshot { rows { id } } ... on TagListPatch { operations { kind index key { rowId } row { id } } } } }`

@@ -62,7 +62,9 @@ function observeBus(options: MemoryBusOptions = {}) {
       broker: null,
     }),
     backlogs: () => bus.backlogs(),
-    listCost: () => ({ sets: 2, subscriptions: 9, reads: 3, readMs: 1_500, patches: 4 }),
+    listCost: () => ({
+      ...{ sets: 2, subscriptions: 9, reads: 3, readMs: 1_500, patches: 4, lateMs: 250, shownLateMs: 750 },
+    }),
     observe: (observer) => observers.add(observer),
   }
   const metrics = createMetrics(source, {
@@ -118,6 +120,8 @@ describe('metrics', () => {
     expect(line('rowcast_subscriptions{model="User"}')).toBe('2')
     expect(line('rowcast_list_subscriptions')).toBe('9')
     expect(line('rowcast_list_read_seconds_total')).toBe('1.5')
+    expect(line('rowcast_list_late_seconds')).toBe('0.25')
+    expect(line('rowcast_list_shown_late_seconds_total')).toBe('0.75')
     expect(line('rowcast_queue_changes{model="User"}')).toBe('6')
     expect(line('rowcast_queue_longest_changes{model="User"}')).toBe('3')
     expect(line('rowcast_filter_candidates_total{model="User"}')).toBe('6')

@@ -66,7 +66,7 @@ describe('what has no option', () => {
     const open = (key: string) =>
       sets.join(
         key,
-        { account: null, filterCost: 0 },
+        { account: null, filterCost: 0, everyMs: 0 },
         () => ({ subscribe: () => ({ key, whenLeft: () => undefined }), isEnded: false }) as never,
       )
     for (let n = 0; n < 1_000; n += 1) open(`list ${n}`)

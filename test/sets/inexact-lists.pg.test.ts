@@ -3,6 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { ListClient, type ListEvent } from '../support/list-oracle.ts'
 import { type LiveRowcast, openLiveRowcast } from '../support/live-rowcast.ts'
+import { picker } from '../support/mvcc-world.ts'
+
+const SEED = Number(process.env['ROWCAST_TEST_SEED'] ?? 20_261_127)
+const ROUNDS = process.env['ROWCAST_LONG'] === undefined ? 40 : 600
 
 /** 'b' stands before 'Cherry' there, and not by code points; the small letter of I is ı. */
 const ICU = { locale: 'tr' }
@@ -25,13 +29,18 @@ afterAll(async () => {
 type Query = Readonly<Record<string, unknown>>
 
 /** A list and totals, and what the database says. */
-function follow(model: 'Tag' | 'User' | 'Session' | 'Post', where: Query, orderBy: Query = { id: 'asc' }) {
+function follow(
+  model: 'Tag' | 'User' | 'Session' | 'Post',
+  where: Query,
+  orderBy: Query = { id: 'asc' },
+  take = 50,
+) {
   const ending = new AbortController()
   const { signal } = ending
   const client = new ListClient()
   const state = { count: -1 }
   const list = async () => {
-    const options = { where, orderBy: [orderBy], totalCount: true, signal }
+    const options = { where, orderBy: [orderBy], take, totalCount: true, signal }
     for await (const event of live.rowcast.list(model, options as never)) client.apply(event as ListEvent)
   }
   const totals = async () => {
@@ -43,8 +52,8 @@ function follow(model: 'Tag' | 'User' | 'Session' | 'Post', where: Query, orderB
   }
   const settled = async () => {
     const rows = await delegate.findMany({ where, orderBy: [orderBy, { id: 'asc' }] })
-    const wanted = { ids: rows.map(({ id }) => id), totalCount: rows.length, count: rows.length }
-    const shown = () => ({ ids: client.rows.map(({ id }) => id), totalCount: client.totalCount, ...state })
+    const wanted = { rows: rows.slice(0, take), totalCount: rows.length, count: rows.length }
+    const shown = () => ({ rows: client.rows, totalCount: client.totalCount, ...state })
     await expect.poll(shown, { timeout: 20_000 }).toEqual(wanted)
     return rows.length
   }
@@ -95,6 +104,78 @@ describe('a list whose condition PostgreSQL judges otherwise', () => {
     )
     for (const each of [found, other]) await each.settled()
     await Promise.all([found.end(), other.end()])
+  })
+})
+
+describe('lists whose condition PostgreSQL judges otherwise, through random writes', () => {
+  const WHERES: readonly Query[] = [
+    { name: { gte: 'b' } },
+    { NOT: { name: { gte: 'c' } } },
+    { name: { contains: 'ı', mode: 'insensitive' } },
+    { OR: [{ name: { lt: 'c' } }, { color: '#000001' }] },
+    { AND: [{ name: { gte: 'b' } }, { color: '#000002' }] },
+  ]
+  const ORDERS: readonly Query[] = [
+    { id: 'asc' },
+    { name: 'desc' },
+    { color: { sort: 'asc', nulls: 'first' } },
+  ]
+
+  it('are what findMany gives after each of them', { timeout: 240_000 }, async () => {
+    await database.query(`TRUNCATE "Tag" RESTART IDENTITY CASCADE`)
+    await database.query(
+      `INSERT INTO "Tag" (name) SELECT chr(97 + i % 5) || CASE WHEN i % 3 = 0 THEN 'I' ELSE 'ı' END || i FROM generate_series(1, 40) i`,
+    )
+    const pick = picker(SEED)
+    const lists = WHERES.flatMap((where, at) =>
+      [2, 50].map((take) => follow('Tag', where, ORDERS[(at + take) % 3], take)),
+    )
+    const name = () => `${'aBcıI'.charAt(pick(5))}${'IıiÇ'.charAt(pick(4))}${pick(1_000_000)}`
+    const color = () => (pick(3) === 0 ? 'NULL' : `'#00000${pick(4)}'`)
+    const some = () => `id % 7 = ${pick(7)}`
+    const write = () => {
+      const kind = pick(7)
+      if (kind === 0) return `INSERT INTO "Tag" (name, color) VALUES ('${name()}', ${color()})`
+      if (kind === 1) return `UPDATE "Tag" SET name = left('${name()}', 3) || '-' || id WHERE ${some()}`
+      if (kind === 2) return `DELETE FROM "Tag" WHERE id % 23 = ${pick(23)}`
+      if (kind === 3) return `UPDATE "Tag" SET id = id + 1000 WHERE id % 31 = ${pick(31)}`
+      return `UPDATE "Tag" SET color = ${color()} WHERE ${some()}`
+    }
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await database.query(Array.from({ length: 1 + pick(3) }, write).join(';'))
+      for (const each of lists) await each.settled()
+    }
+    await Promise.all(lists.map((each) => each.end()))
+  })
+
+  it('are read for what they compare alone: hundreds of them go on beside writes of the rest', {
+    timeout: 240_000,
+  }, async () => {
+    await database.query(`TRUNCATE "Tag" RESTART IDENTITY CASCADE`)
+    await database.query(`INSERT INTO "Tag" (name) SELECT 'tag ' || i FROM generate_series(1, 300) i`)
+    const lists = Array.from({ length: 300 }, (_, at) => {
+      const where = { name: { endsWith: ` ${at + 1}`, mode: 'insensitive' } } as const
+      const events = live.rowcast.list('Tag', { where })
+      return { events, client: new ListClient() }
+    })
+    const next = async ({ events, client }: (typeof lists)[number]) =>
+      client.apply((await events.next()).value as ListEvent)
+    for (const list of lists) await next(list)
+    const { reads } = live.rowcast.listCost()
+    for (let round = 1; round <= 4; round += 1)
+      await database.query(`UPDATE "Tag" SET color = '#00000${round}' WHERE id > 300 - 20 * ${round}`)
+    // Each shows it, and so has seen all that came before.
+    await database.query(`UPDATE "Tag" SET color = '#000005'`)
+    await Promise.all(
+      lists.map(async (list) => {
+        while (list.client.rows.some((row) => Reflect.get(row, 'color') !== '#000005')) await next(list)
+      }),
+    )
+    expect(lists.map(({ client }) => client.rows)).toEqual(
+      lists.map((_, at) => [{ id: at + 1, name: `tag ${at + 1}`, color: '#000005' }]),
+    )
+    expect(live.rowcast.listCost().reads).toBe(reads)
+    await Promise.all(lists.map(({ events }) => events.return?.()))
   })
 })
 

@@ -13,7 +13,7 @@ interface Given {
 
 const stateOf = (shown: number): KeptState<number> => {
   const change = { cursor: String(shown), transaction: null }
-  return { shown, ...change, change }
+  return { shown, ...change, transactions: [], change }
 }
 
 /** Numbers that are shown, and what was made of them. */
@@ -21,7 +21,7 @@ function open() {
   const made = { patches: 0, wholes: 0 }
   const untaken = new UntakenPatches(1_000_000)
   const audience = new KeptAudience<number, Given>({
-    counters: { reads: 0, readMs: 0, snapshots: 0, patches: 0 },
+    counters: { reads: 0, readMs: 0, snapshots: 0, patches: 0, shownLateMs: 0 },
     snapshotOf({ shown }) {
       made.wholes += 1
       return { kind: 'whole', from: shown, to: shown }

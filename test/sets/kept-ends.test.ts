@@ -2,15 +2,12 @@
 import { expect, it } from 'vitest'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import type { Fence } from '../../src/sets/fence.ts'
-import type { KeptState } from '../../src/sets/kept-parts.ts'
 import { KeptSet } from '../../src/sets/kept-set.ts'
-import { UntakenPatches } from '../../src/sets/untaken-patches.ts'
 import { cursorBehind } from '../../src/sets/visible-cursor.ts'
-import { toLsn } from '../../src/wire/lsn.ts'
+import { emptyingAt, keptParts, lsnOf } from '../support/kept-parts.ts'
 import { PLAIN_ORIGIN } from '../support/plain-change.ts'
 
 const PROMOTED = { ...PLAIN_ORIGIN, timeline: PLAIN_ORIGIN.timeline + 1 }
-const lsnOf = (commit: number) => toLsn(BigInt(commit))
 
 it.each([
   ['ahead of what came', 20, 'goes on'],
@@ -31,26 +28,19 @@ it.each([
 
 /** Reads of a standby so many of the first of which cannot say whether they have the transaction that comes. */
 function openAtStandby(unsureReads: number) {
-  const counters = { reads: 0, readMs: 0, snapshots: 0, patches: 0 }
+  const counters = { reads: 0, readMs: 0, snapshots: 0, patches: 0, shownLateMs: 0 }
   let commit = 10
   let nowMs = 0
   const take = () => {
     if (counters.reads === 0 || commit > 50) return undefined
     commit += 1
-    return {
-      change: {
-        ...{ action: 'TRUNCATE', index: 0, cursor: formatCursor(PLAIN_ORIGIN, lsnOf(commit), 0) },
-        transaction: { origin: PLAIN_ORIGIN, commitLsn: lsnOf(commit), xid: commit },
-      },
-      isLastOfTransaction: true,
-    }
+    return emptyingAt(commit)
   }
   const fence = (): Fence => {
     const isUnsure = counters.reads < unsureReads
     return { sees: () => false, isUnsure: () => isUnsure, endLsn: lsnOf(5), text: '' }
   }
-  const set = new KeptSet<number, number, KeptState<number>>({
-    whenVisible: async () => undefined,
+  const parts = keptParts({
     changeCursor: async () => formatCursor(PLAIN_ORIGIN, lsnOf(90), 0),
     subscribe: () => [
       {
@@ -68,25 +58,17 @@ function openAtStandby(unsureReads: number) {
     view: {
       reset: () => undefined,
       apply: () => 'none',
+      applyUnsure: () => 'none',
       empty: () => undefined,
       shown: () => commit,
       bytes: 0,
     },
-    ...{
-      isAskedAgain: false,
-      isAnonymous: false,
-      everyMs: 0,
-      monotonicMs: () => (nowMs += 1_000),
-      weigh: () => undefined,
-    },
+    monotonicMs: () => (nowMs += 1_000),
     // A turn of the loop: whoever waits for nothing else would keep all others from theirs.
     wait: () => new Promise<void>((resolve) => setImmediate(resolve)),
-    turns: { isOver: false, wait: () => null },
-    snapshotOf: (state) => state,
-    patchOf: (_before, event) => ({ event, bytes: 1 }),
-    ...{ untaken: new UntakenPatches(1_000_000), counters, onEnded: () => undefined },
+    counters,
   })
-  return { subscription: set.subscribe(), counters }
+  return { subscription: new KeptSet(parts).subscribe(), counters }
 }
 
 it('a standby that can say it at last shows the list', async () => {

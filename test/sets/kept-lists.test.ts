@@ -331,11 +331,11 @@ describe('what waits for one subscriber', () => {
 describe('reads of a list', () => {
   it('leave the database alone for twice as long as they took, and end where all of them are slow', () => {
     let now = 0
-    const budget = new ReadBudget(() => now, { intervalMs: 100, hurriedMs: 50 })
+    const budget = new ReadBudget(() => now, 150)
     expect(budget.dueInMs).toBeLessThanOrEqual(0)
     budget.note(10)
-    expect([budget.dueInMs, budget.hurriedDueInMs]).toEqual([90, 40])
-    now += 90
+    expect([budget.dueInMs, budget.hurriedDueInMs]).toEqual([140, 90])
+    now += 140
     budget.note(500)
     expect([budget.dueInMs, budget.hurriedDueInMs]).toEqual([1_000, 1_000])
     for (let slow = 0; slow < 3; slow += 1) budget.note(5_000)
@@ -386,7 +386,7 @@ describe('the memory of lists', () => {
     const sets = new KeptSets(400)
     const open = (key: string) => {
       const homes: KeptSetHome[] = []
-      sets.join(key, { account: null, filterCost: 0 }, (home) => {
+      sets.join(key, { account: null, filterCost: 0, everyMs: 0 }, (home) => {
         homes.push(home)
         return { isEnded: false, subscribers: 1, subscribe: () => ({ whenLeft: () => undefined }) } as never
       })

@@ -1,24 +1,12 @@
 /** What many changes cause in one list is done in turns, so that others come in between: however many lists there are. */
 import { expect, it } from 'vitest'
 import { cannotGoOn, leftTheLog, olderThanRetained } from '../../src/bus/resync-required.ts'
-import { formatCursor } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
-import type { KeptState } from '../../src/sets/kept-parts.ts'
 import { KeptSet } from '../../src/sets/kept-set.ts'
 import { ReadBudget } from '../../src/sets/read-budget.ts'
-import { UntakenPatches } from '../../src/sets/untaken-patches.ts'
-import { toLsn } from '../../src/wire/lsn.ts'
-import { PLAIN_ORIGIN } from '../support/plain-change.ts'
+import { emptyingAt, keptParts } from '../support/kept-parts.ts'
 
 const CHANGES = 100
-const lsnOf = (commit: number) => toLsn(BigInt(commit))
-const delivery = (commit: number) => ({
-  change: {
-    ...{ action: 'TRUNCATE', index: 0, cursor: formatCursor(PLAIN_ORIGIN, lsnOf(commit), 0) },
-    transaction: { origin: PLAIN_ORIGIN, commitLsn: lsnOf(commit), xid: commit },
-  },
-  isLastOfTransaction: true,
-})
 
 /** A list whose every change is one more, and what it may spend of a turn. */
 function open(
@@ -28,11 +16,9 @@ function open(
 ) {
   let opened = 0
   let nowMs = 0
-  const waiting = Array.from({ length: CHANGES }, (_, n) => delivery(10 + n))
+  const waiting = Array.from({ length: CHANGES }, (_, n) => emptyingAt(10 + n))
   let count = 0
-  const set = new KeptSet<number, number, KeptState<number>>({
-    whenVisible: async () => undefined,
-    changeCursor: async () => formatCursor(PLAIN_ORIGIN, lsnOf(1), 0),
+  const parts = keptParts({
     subscribe: () => {
       opened += 1
       const isEnded = firstEnd !== null && opened === 1
@@ -68,13 +54,10 @@ function open(
         },
       ]
     },
-    read: async () => ({
-      ...{ loaded: 0, tookMs: 0, bytes: 0 },
-      fence: { sees: () => false, endLsn: lsnOf(5), text: '' },
-    }),
     view: {
       reset: () => undefined,
       apply: () => 'none',
+      applyUnsure: () => 'none',
       empty() {
         count += 1
       },
@@ -83,22 +66,9 @@ function open(
         return count
       },
     },
-    ...{
-      isAskedAgain: false,
-      isAnonymous: false,
-      everyMs: 0,
-      monotonicMs: () => nowMs++,
-      wait: async () => undefined,
-      turns,
-      weigh,
-    },
-    snapshotOf: (state) => state,
-    patchOf: (_before, event) => ({ event, bytes: 1 }),
-    untaken: new UntakenPatches(1_000_000),
-    counters: { reads: 0, readMs: 0, snapshots: 0, patches: 0 },
-    onEnded: () => undefined,
+    ...{ monotonicMs: () => nowMs++, turns, weigh },
   })
-  return set.subscribe()
+  return new KeptSet(parts).subscribe()
 }
 
 it('no change is followed where the turn is over', async () => {
@@ -154,7 +124,7 @@ it('what comes right behind the question whether it is over is not missed', { ti
 })
 
 it('a log that is shorter than each read takes ends it, and is not read for ever', () => {
-  const budget = new ReadBudget(() => 0, { intervalMs: 0, hurriedMs: 0 })
+  const budget = new ReadBudget(() => 0, 0)
   const loseAll = () => {
     for (let n = 0; n < 100; n += 1) budget.noteLost()
   }

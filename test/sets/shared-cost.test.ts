@@ -59,7 +59,7 @@ describe('a live list', () => {
   const sets = new KeptSets(1_000_000)
   const open = (account: Account, key = 'list') => {
     const opened = new Set<object>()
-    return sets.join<never, never, string>(key, { account, filterCost: 2 }, ({ onEnded }) => {
+    return sets.join<never, never, string>(key, { account, filterCost: 2, everyMs: 0 }, ({ onEnded }) => {
       const subscribe = () => {
         const subscription: KeptSubscription<string> = new KeptSubscription<string>({
           ...{ snapshot: () => null, untaken: sets.untaken },
@@ -89,7 +89,7 @@ describe('a live list', () => {
   it('that is refused as it is opened costs nobody', () => {
     const account = new Account({})
     const refused = () =>
-      sets.join('refused', { account, filterCost: 0 }, () => {
+      sets.join('refused', { account, filterCost: 0, everyMs: 0 }, () => {
         throw new Error('refused')
       })
     expect(refused).toThrow('refused')

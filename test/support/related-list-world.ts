@@ -6,6 +6,7 @@ import { KeptSet } from '../../src/sets/kept-set.ts'
 import { listOperations } from '../../src/sets/list-operations.ts'
 import { ListView, type LoadedList, type ShownList } from '../../src/sets/list-view.ts'
 import { OrderedWindow, type WindowRow } from '../../src/sets/ordered-window.ts'
+import { ReadBudget } from '../../src/sets/read-budget.ts'
 import type { ReadRelation } from '../../src/sets/read-relation.ts'
 import { UntakenPatches } from '../../src/sets/untaken-patches.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
@@ -60,7 +61,7 @@ export class RelatedListWorld {
   readonly unseen = new Set<number>()
   /** Called as it is asked how far they can be seen. */
   onAsked = (): void => {}
-  readonly counters = { reads: 0, readMs: 0, snapshots: 0, patches: 0 }
+  readonly counters = { reads: 0, readMs: 0, snapshots: 0, patches: 0, shownLateMs: 0 }
   readonly set: KeptSet<LoadedList, ShownList, GivenList>
 
   constructor(everyMs = 0) {
@@ -70,6 +71,7 @@ export class RelatedListWorld {
       ...{ relations: [first], readsRelated: true },
     })
     const cursorAt = (commit: number) => formatCursor(PLAIN_ORIGIN, lsnOf(commit), INDEX_AFTER_ALL)
+    const monotonicMs = () => (this.nowMs += this.tickMs)
     this.set = new KeptSet<LoadedList, ShownList, GivenList>({
       whenVisible: async () => undefined,
       changeCursor: async () => {
@@ -83,7 +85,8 @@ export class RelatedListWorld {
       read: async () => this.#read(),
       view: new ListView(window),
       ...{ isAskedAgain: false, isAnonymous: false, everyMs, weigh: () => undefined },
-      monotonicMs: () => (this.nowMs += this.tickMs),
+      monotonicMs,
+      ...{ lateMaxMs: Number.POSITIVE_INFINITY, budget: new ReadBudget(monotonicMs, everyMs) },
       wait: () => new Promise<void>((resolve) => setImmediate(resolve)),
       turns: { wait: () => null, isOver: false },
       snapshotOf: ({ shown, ...state }) => ({ ...state, rows: shown.rows, isWhole: true }),

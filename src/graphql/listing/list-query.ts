@@ -6,7 +6,14 @@ import { constantOf, costOf } from '../../bus/filter/condition.ts'
 import { parseWhere } from '../../bus/filter/parse-where.ts'
 import type { FieldSpec, ModelCatalog } from '../../catalog/model-catalog.ts'
 import { noRowOf } from '../../sets/no-row.ts'
-import { isSeekable, type OrderPart, rowKeyOf, rowsBehind } from '../../sets/seek.ts'
+import {
+  isSeekable,
+  type OrderPart,
+  type PrismaOrder,
+  prismaOrderOf,
+  rowKeyOf,
+  rowsBehind,
+} from '../../sets/seek.ts'
 import { graphqlTypeName } from '../field-type.ts'
 import { graphqlError, toGraphqlError } from '../graphql-errors.ts'
 import { parseKeyArgument } from '../key-argument.ts'
@@ -18,6 +25,7 @@ import type { ServiceModel } from '../service-types.ts'
 import { relationReading, withRelatedRules } from '../where/related-rules.ts'
 import { hiddenNames } from '../where/where-inputs.ts'
 import { withPrismaNames } from '../where/where-names.ts'
+import { sortOf } from './order-input.ts'
 import { toPrismaWhere } from './prisma-where.ts'
 
 /** Arguments of a list on the root, as GraphQL has coerced them. */
@@ -41,7 +49,7 @@ export interface ListRequest {
 /** The page as Prisma Client takes it. */
 export interface ListQuery {
   readonly where?: object
-  readonly orderBy: readonly Readonly<Record<string, 'asc' | 'desc'>>[]
+  readonly orderBy: readonly PrismaOrder[]
   readonly take: number
   readonly skip: number
 }
@@ -61,8 +69,7 @@ export function listQueryOf(request: ListRequest, args: ListArguments): ListQuer
   const [only] = conditions
   return {
     ...(only === undefined ? {} : { where: conditions.length === 1 ? only : { AND: conditions } }),
-    orderBy: order.map(({ field, direction }) => ({ [field.name]: direction })),
-    ...{ take, skip },
+    ...{ orderBy: prismaOrderOf(order), take, skip },
   }
 }
 
@@ -102,7 +109,7 @@ export function orderOf(
     }
     const field = spec.fields.find(({ name }) => (names.fields.get(name) ?? name) === entry[0])
     if (field === undefined || view.hidden.has(field.name)) throw fieldHidden(spec.name, entry[0])
-    return { field, direction: entry[1] === 'desc' ? 'desc' : 'asc' }
+    return { field, ...sortOf(entry[1]) }
   })
   const key = rowKeyOf(spec).map((field): OrderPart => ({ field, direction: 'asc' }))
   // Rows that are equal by a field are so once more; and each part of an order is compared together with all parts before it.

@@ -31,7 +31,8 @@ export function everyAndAfter(whole: string): Readonly<Record<'every' | 'after',
   return {
     every: {
       type: 'Int',
-      description: 'Milliseconds between two patches at the least, 60,000 at the most. 0 when left out.',
+      description:
+        'Milliseconds between two patches at the least, 60,000 at the most. What the server says when left out: 0 unless it is configured.',
     },
     after: { type: 'Cursor', description: `What a client has that comes again. ${whole}` },
   }

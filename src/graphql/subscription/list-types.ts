@@ -75,6 +75,13 @@ function commonFields(): FieldDefinitions {
       resolve: ({ shown }: KeptListEvent) => shown.totalCount ?? 0,
     },
     ...POSITION_FIELDS,
+    transactions: {
+      type: '[CommittedTransaction!]!',
+      description:
+        'The latest transactions that have a part in it, in their order, 64 at the most: with `every` a patch may be of several. None where only the database knows which had a part.',
+      resolve: ({ cursor, transactions }: KeptListEvent) =>
+        transactions.map((transaction) => ({ cursor, transaction, change: { cursor, transaction } })),
+    },
   }
 }
 

@@ -1,0 +1,182 @@
+/** A list that costs too much, or cannot be shown in time, ends with a typed error; opened again it goes on with what it has used. */
+import { describe, expect, it } from 'vitest'
+import { formatCursor } from '../../src/changes/cursor.ts'
+import { RowcastError } from '../../src/errors.ts'
+import { KeptSet } from '../../src/sets/kept-set.ts'
+import { type KeptSetHome, KeptSets } from '../../src/sets/kept-sets.ts'
+import { resolveListBounds } from '../../src/sets/list-bounds.ts'
+import type { Lsn } from '../../src/wire/lsn.ts'
+import { emptyingAt, keptParts, lsnOf } from '../support/kept-parts.ts'
+import { PLAIN_ORIGIN } from '../support/plain-change.ts'
+
+/** All lists of a process whose clock the test turns. */
+function openLists() {
+  const clock = { nowMs: 0 }
+  const sets = new KeptSets(1_000, () => clock.nowMs)
+  const open = (key: string | null = 'a') => {
+    let opened: KeptSetHome | null = null
+    sets.join(key, { account: null, filterCost: 0, everyMs: 0 }, (home) => {
+      opened = home
+      return { isEnded: false, subscribers: 1, subscribe: () => ({ whenLeft: () => undefined }) } as never
+    })
+    return opened as unknown as KeptSetHome
+  }
+  return { clock, open }
+}
+
+const errorOf = (act: () => unknown): RowcastError => {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof RowcastError) return error
+    throw error
+  }
+  throw new Error('It was not refused.')
+}
+
+const SLOW_MS = 5_000
+
+describe('a list that is opened again', () => {
+  it('waits where it was refused, longer each time, and is read once where it is still as slow', () => {
+    const { clock, open } = openLists()
+    const pauses: unknown[] = []
+    for (const reads of [4, 1, 1]) {
+      const home = open()
+      for (let read = 1; read < reads; read += 1) home.budget.note(SLOW_MS)
+      const refused = errorOf(() => home.budget.note(SLOW_MS))
+      home.onEnded()
+      expect(refused.code).toBe('LIST_TOO_COSTLY')
+      const pauseMs = Number(refused.details['retryAfterMs'])
+      clock.nowMs += pauseMs - 1
+      expect(errorOf(() => open()).details).toEqual({ retryAfterMs: 1 })
+      expect(open(`another ${reads} ${pauseMs}`).budget.refusedForMs).toBe(0)
+      clock.nowMs += 1
+      pauses.push(pauseMs)
+    }
+    expect(pauses).toEqual([5_000, 10_000, 20_000])
+    const home = open()
+    home.budget.note(10)
+    for (let read = 1; read < 4; read += 1) home.budget.note(SLOW_MS)
+    expect(() => home.budget.note(SLOW_MS)).toThrow('LIST_TOO_COSTLY')
+  })
+
+  it('is not read more often than one that stays open', () => {
+    const { clock, open } = openLists()
+    const first = open()
+    first.budget.note(1_000)
+    first.onEnded()
+    expect(open().budget.hurriedDueInMs).toBe(2_000)
+    clock.nowMs += 500
+    expect(open('another').budget.hurriedDueInMs).toBeLessThanOrEqual(0)
+  })
+
+  it('waits where its rows were too large, and not where there was no room beside others', () => {
+    const { open } = openLists()
+    const others = ['b', 'c', 'd', 'e'].map((key) => open(key))
+    for (const other of others) other.weigh(250)
+    const crowded = open('crowded')
+    expect(() => crowded.weigh(1)).toThrow('LIST_TOO_COSTLY')
+    crowded.onEnded()
+    expect(open('crowded').budget.refusedForMs).toBe(0)
+    const large = open('large')
+    expect(() => large.weigh(251)).toThrow('LIST_TOO_COSTLY')
+    large.onEnded()
+    expect(() => open('large')).toThrow('LIST_TOO_COSTLY')
+  })
+})
+
+/** A list that only the database knows, whose reads take so long; a change is committed while each of the first ones is made. */
+function openLate(tookMs: number, lateMaxMs: number, commits: number) {
+  const clock = { nowMs: 0 }
+  const waiting: number[] = []
+  let [committed, reads] = [10, 0]
+  const pull = {
+    ...{ isEnded: false, reader: null },
+    bookmark: () => (waiting.length > 0 ? null : formatCursor(PLAIN_ORIGIN, lsnOf(committed), 0)),
+    take: () => {
+      const next = waiting.shift()
+      return next === undefined ? undefined : emptyingAt(next)
+    },
+  }
+  const subscription = { pull, return: async () => ({ done: true, value: undefined }) } as never
+  const counters = { reads: 0, readMs: 0, snapshots: 0, patches: 0, shownLateMs: 0 }
+  const set = new KeptSet(
+    keptParts({
+      changeCursor: async () => formatCursor(PLAIN_ORIGIN, lsnOf(committed), 0),
+      subscribe: () => [{ subscription, relations: [] }],
+      view: {
+        reset: () => undefined,
+        apply: () => 'none',
+        applyUnsure: () => 'none',
+        empty: () => undefined,
+        shown: () => reads,
+        bytes: 0,
+      },
+      async read() {
+        const seen = lsnOf(committed)
+        reads += 1
+        if (reads <= commits) {
+          committed += 1
+          waiting.push(committed)
+        }
+        clock.nowMs += tookMs
+        const sees = ({ commitLsn }: { commitLsn: Lsn }) => commitLsn <= seen
+        return { loaded: 0, tookMs, bytes: 0, fence: { sees, endLsn: seen, text: '' } }
+      },
+      async wait(ms: number) {
+        clock.nowMs += ms
+        await new Promise<void>((resolve) => setImmediate(resolve))
+      },
+      ...{ isAskedAgain: true, monotonicMs: () => clock.nowMs, lateMaxMs, counters },
+    }),
+  )
+  return { set, subscription: set.subscribe(), counters }
+}
+
+describe('a list that only the database knows', () => {
+  it('is as late as its changes have waited, and no later once it shows them', async () => {
+    const { set, subscription, counters } = openLate(1_000, 60_000, 1)
+    expect((await subscription.next()).value.shown).toBe(1)
+    expect(set.lateMs).toBeGreaterThan(0)
+    expect((await subscription.next()).value.shown).toBe(2)
+    expect(set.lateMs).toBe(0)
+    // It came as the first read began; a second one waits twice as long as that took.
+    expect(counters.shownLateMs).toBe(1_000 + 2_000 + 1_000)
+    await subscription.return()
+  })
+
+  it('ends where it cannot be shown in time', async () => {
+    const { subscription } = openLate(3_000, 5_000, 100)
+    const read = async () => {
+      for (;;) await subscription.next()
+    }
+    await expect(read()).rejects.toThrow('more than 5000 ms late')
+  })
+
+  it('goes on where it can', async () => {
+    const { subscription } = openLate(1_000, 5_000, 100)
+    for (let count = 0; count < 50; count += 1) await subscription.next()
+    await subscription.return()
+  })
+})
+
+describe('how often lists are shown', () => {
+  const every = (lists: object, asked?: number) => resolveListBounds({ lists }).everyOf(asked)
+
+  it('is what the subscription says, else what the config says, and never more often than that allows', () => {
+    expect([every({}), every({}, 70), every({ everyMs: 500 }), every({ everyMs: 500 }, 0)]).toEqual([
+      0, 70, 500, 0,
+    ])
+    expect([0, 100, 300].map((asked) => every({ everyMs: 20, everyMinMs: 100 }, asked))).toEqual([
+      100, 100, 300,
+    ])
+    expect(every({ everyMinMs: 100 })).toBe(100)
+  })
+
+  it.each([{ everyMs: -1 }, { everyMs: 60_001 }, { everyMinMs: 1.5 }, { lateMaxMs: 0 }, { every: 5 }])(
+    'refuses %o',
+    (lists) => {
+      expect(() => resolveListBounds({ lists })).toThrow('CONFIG_BAD_FIELD')
+    },
+  )
+})
