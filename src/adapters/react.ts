@@ -8,7 +8,12 @@ import {
   type FollowedChangesState,
   followChanges,
 } from '../client/followed-changes.ts'
-import { type FollowedListOptions, type FollowedListState, followList } from '../client/followed-list.ts'
+import {
+  type FollowedList,
+  type FollowedListOptions,
+  type FollowedListState,
+  followList,
+} from '../client/followed-list.ts'
 import { createLiveList } from '../client/live-list.ts'
 import type { LiveList, LiveListOptions, LiveListState } from '../client/live-list-api.ts'
 import { MutationError } from '../client/own-mutations.ts'
@@ -64,13 +69,14 @@ export function useLiveList<Row extends object, Variables = never>(
 /** `followList` while the component is mounted, with options as of `useLiveList`. */
 export function useFollowedList<Row extends object, Variables = never>(
   options: FollowedListOptions<Row, Variables> & RowsHookOptions<Row>,
-): FollowedListState<Row> {
-  const [state] = useMounted<
-    FollowedListState<Row>,
-    Subscribed<FollowedListState<Row>>,
-    FollowedListOptions<Row>
-  >(followList, NO_FOLLOWED_LIST, options as FollowedListOptions<Row>)
-  return state
+): FollowedListState<Row> & OwnMutationCalls<Row> {
+  const [state, mounted] = useMounted<FollowedListState<Row>, FollowedList<Row>, FollowedListOptions<Row>>(
+    followList,
+    NO_FOLLOWED_LIST,
+    options as FollowedListOptions<Row>,
+  )
+  const calls = useMemo(() => ownMutationCalls(mounted), [mounted])
+  return { ...state, ...calls }
 }
 
 /** `followChanges` while the component is mounted, with options as of `useLiveList`. */
@@ -113,10 +119,10 @@ function useMounted<
   return [useSyncExternalStore(mounted.listen, mounted.read, mounted.readFirst), mounted]
 }
 
-function ownMutationCalls<Row extends object>(
-  mounted: MountedSubscription<LiveListState<Row>, LiveList<Row>, LiveListOptions<Row>>,
-): OwnMutationCalls<Row> {
-  const listFor = (mutationId: string): LiveList<Row> => {
+function ownMutationCalls<Row extends object>(mounted: {
+  readonly subject: OwnMutationCalls<Row> | null
+}): OwnMutationCalls<Row> {
+  const listFor = (mutationId: string): OwnMutationCalls<Row> => {
     if (mounted.subject === null) throw new MutationError('ended', mutationId)
     return mounted.subject
   }

@@ -37,6 +37,7 @@ export {
   type SettledOptions,
   type TransactionId,
 } from './own-mutations.ts'
+export type { PatchOperation } from './patch-list.ts'
 export {
   type ChangeFailure,
   type ResumableOptions,

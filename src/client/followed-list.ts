@@ -2,27 +2,33 @@
  * Beside the spine, client. A list that the server keeps, `<model>List`: whole first, then patches, across lost connections and restarted servers.
  * Whatever is not known to be right is had whole again.
  */
-import { keyReader, type ListShape, type RowPart } from './apply-change.ts'
+import { type ChangeOrigin, keyReader, type ListShape, type RowPart } from './apply-change.ts'
 import type { ChangeClient } from './change-client.ts'
 import { beginsAgain, CostlyPauses, isListTooLarge, Round } from './list-round.ts'
 import type { LiveList, LiveListState } from './live-list-api.ts'
+import type { Mutation } from './own-mutations.ts'
 import { type PatchOperation, patchList } from './patch-list.ts'
 import { type ChangeFailure, type ResumableRequest, subscribeWatched } from './resumable-subscription.ts'
 import { checkOperations } from './selected-parts.ts'
-import { Shown } from './shown-state.ts'
+import { ShownRows } from './shown-rows.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
 /** What is followed. */
 export interface FollowedListOptions<Row extends object, Variables = never>
-  extends Pick<ListShape<Row>, 'key'> {
+  extends Pick<ListShape<Row>, 'key' | 'sort'> {
   /** Of graphql-ws, with `retryAttempts: Infinity`, `retryWait` and `shouldRetry: () => true`; or of `createSseClient`. */
   readonly client: ChangeClient
   /**
    * The subscription: one root field, `<model>List`, that selects `cursor`, of the snapshot `rows`, and of the patch
-   * `operations { kind index key { … } row { … } }` with the same fields of rows. `totalCount` is shown where it is selected.
+   * `operations { kind index key { … } row { … } }` with the same fields of rows. `totalCount` is shown where it is selected. Where it selects
+   * `transactions { metadata { mutationId } }`, or `transactions { xid }`, its own mutations are known.
    */
   readonly request: ResumableRequest<FollowedListData<Row>, Variables>
+  /** Called for each patch once it is applied, for what the rows do not show, such as highlighting; `isOwn`: a mutation of this list is in it. */
+  readonly onPatch?:
+    | ((operations: readonly PatchOperation<Row>[], about: { readonly isOwn: boolean }) => void)
+    | undefined
   /** Called for each event that failed as a whole or in part. */
   readonly onFailure?: ((failure: ChangeFailure) => void) | undefined
 }
@@ -35,7 +41,8 @@ export interface FollowedListState<Row extends object>
 }
 
 /** The list while it is followed. */
-export interface FollowedList<Row extends object> extends Pick<LiveList<Row>, 'listen' | 'stop'> {
+export interface FollowedList<Row extends object>
+  extends Pick<LiveList<Row>, 'listen' | 'stop' | 'newMutationId' | 'show' | 'revert' | 'settled'> {
   readonly state: FollowedListState<Row>
 }
 
@@ -49,6 +56,7 @@ interface FollowedEvent<Row extends object> {
   readonly rows?: readonly Row[]
   readonly operations?: readonly PatchOperation<Row>[]
   readonly totalCount?: number | null
+  readonly transactions?: readonly ChangeOrigin[]
 }
 
 /** Before the first pause of those in a row that brought no patch. */
@@ -63,7 +71,10 @@ export function followList<Row extends object, Variables = never>(
   return follower
 }
 
-class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> implements FollowedList<Row> {
+class ListFollower<Row extends object>
+  extends ShownRows<Row, FollowedListState<Row>>
+  implements FollowedList<Row>
+{
   readonly #options: FollowedListOptions<Row>
   /** Rounds in a row that brought no patch. */
   #barren = 0
@@ -71,11 +82,15 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
   #isConnected = false
   /** The rows are those that the next patch is for. */
   #isWhole = false
+  /** Own mutations that were made before the list was asked for, and may have come with it alone. */
+  #missed: readonly Mutation<Row>[] = []
+  /** Those that the event before named. */
+  #transactions: ReadonlySet<string> = new Set()
   /** What came with a field that failed, and is shown without it. */
   #partial: { readonly error: unknown; readonly rows: ReadonlySet<Row> } | null = null
 
   constructor(options: FollowedListOptions<Row>) {
-    super({ rows: [], totalCount: null, status: 'loading', error: null })
+    super({ rows: [], totalCount: null, status: 'loading', error: null }, options)
     this.#options = options
   }
 
@@ -157,8 +172,26 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
     this.#isWhole = true
     // What is taken may have come before the connection went.
     const status = this.#isConnected ? 'live' : 'reconnecting'
-    this.shown.change({ rows: next, totalCount, status, error: this.#partial?.error ?? null })
+    const isOwn = this.#takeTransactions(event)
+    this.showRows(next, { totalCount, status, error: this.#partial?.error ?? null })
+    if (operations !== undefined) this.#options.onPatch?.(operations, { isOwn })
     return true
+  }
+
+  /** @returns whether one of them is of a mutation of this list */
+  #takeTransactions({ rows, transactions = [] }: FollowedEvent<Row>): boolean {
+    // Each event names the latest ones, those of the events before among them.
+    const known = this.#transactions
+    this.#transactions = new Set(transactions.map(originText))
+    const come = transactions.filter((each) => !known.has(originText(each)))
+    const own = come.filter((transaction) => this.own.take({ action: 'UPDATE', transaction }))
+    if (rows !== undefined) {
+      this.own.reloaded(this.#missed)
+      this.#missed = []
+    }
+    // Which transactions had a part in a list that other rows decide about, nobody says.
+    if (rows !== undefined || transactions.length === 0) this.own.begun()
+    return own.length > 0
   }
 
   /** Which of the rows it is, is not asked: any that came with them may be. */
@@ -175,7 +208,7 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
     // Between a lost connection and the whole list, what is here is of before.
     if (!this.#isWhole) return null
     this.#checkKeys(operations.map(({ key }) => key))
-    return patchList(this.shown.value.rows, operations, this.#options)
+    return patchList(this.rows, operations, this.#options)
   }
 
   #checkKeys(parts: readonly RowPart<Row>[]): void {
@@ -196,13 +229,14 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
     if (this.#isConnected === isConnected) return
     this.#isConnected = isConnected
     // What had come before it went is taken still; what comes by another connection begins with the whole list.
-    if (isConnected) this.#isWhole = false
+    if (isConnected) this.#showOutdated()
     else this.#showLost()
   }
 
   /** What comes next is not for these rows. */
   #showOutdated(): void {
     this.#isWhole = false
+    this.#missed = this.own.unsettled()
     this.#showLost()
   }
 
@@ -210,4 +244,9 @@ class ListFollower<Row extends object> extends Shown<FollowedListState<Row>> imp
   #showLost(): void {
     if (this.shown.value.status === 'live') this.shown.change({ status: 'reconnecting' })
   }
+}
+
+/** Equal for the same transaction, as far as what is selected shows it. */
+function originText({ xid, metadata }: ChangeOrigin): string {
+  return JSON.stringify([xid ?? null, metadata?.mutationId ?? null])
 }

@@ -8,10 +8,10 @@ import { queryChangeCursor, watchConnection } from './change-client.ts'
 import { mayBeCut, stepList } from './cut-list.ts'
 import { beginsAgain, Round } from './list-round.ts'
 import type { LiveList, LiveListOptions, LiveListState } from './live-list-api.ts'
-import { type Mutation, OwnMutations, type Settled, type SettledOptions } from './own-mutations.ts'
+import type { Mutation } from './own-mutations.ts'
 import { type ResumableRequest, subscribeResumable } from './resumable-subscription.ts'
 import { checkChange } from './selected-parts.ts'
-import { Shown } from './shown-state.ts'
+import { ShownRows } from './shown-rows.ts'
 import { SubscriptionError } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
@@ -35,11 +35,8 @@ interface Loaded<Row> {
   readonly cursor: string
 }
 
-class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implements LiveList<Row> {
+class ListKeeper<Row extends object> extends ShownRows<Row, LiveListState<Row>> implements LiveList<Row> {
   readonly #options: LiveListOptions<Row>
-  readonly #own = new OwnMutations<Row>()
-  /** As the server has them: without what is shown before it has come. */
-  #rows: readonly Row[] = []
   /** Of those not settled yet, what may have come in a gap: the rows that are loaded next have it. */
   #missed: readonly Mutation<Row>[] = []
   #hasRows = false
@@ -49,35 +46,8 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
   #failures = 0
 
   constructor(options: LiveListOptions<Row>) {
-    super({ rows: [], status: 'loading', isComplete: true, error: null })
+    super({ rows: [], status: 'loading', isComplete: true, error: null }, options)
     this.#options = options
-  }
-
-  newMutationId(): string {
-    return this.#own.create()
-  }
-
-  show(mutationId: string, changes: ListChange<Row> | readonly ListChange<Row>[]): void {
-    this.#own.show(mutationId, 'action' in changes ? [changes] : changes)
-    this.#showRows(this.#rows)
-  }
-
-  revert(mutationId: string): void {
-    this.#own.revert(mutationId)
-    this.#showRows(this.#rows)
-  }
-
-  settled(mutationId: string, options: SettledOptions = {}): Promise<Settled> {
-    const settled = this.#own.settled(mutationId, options, () => this.#showRows(this.#rows))
-    this.#showRows(this.#rows)
-    return settled
-  }
-
-  /** Shows them, with what is shown before it has come. */
-  #showRows(rows: readonly Row[]): void {
-    this.#rows = rows
-    const shown = this.#own.over(rows, this.#options)
-    if (shown !== this.shown.value.rows) this.shown.change({ rows: shown })
   }
 
   async run(): Promise<void> {
@@ -92,12 +62,6 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
     } finally {
       stopWatching()
     }
-  }
-
-  protected override end(error: unknown): void {
-    if (this.ending.signal.aborted) return
-    this.#own.end(error)
-    super.end(error)
   }
 
   #showConnection(isConnected: boolean): void {
@@ -157,7 +121,7 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
     } catch (error) {
       if (!(error instanceof SubscriptionError) || !beginsAgain(error)) throw error
       round.end()
-      this.#missed = this.#own.unsettled()
+      this.#missed = this.own.unsettled()
       // Until the rows have been loaded again, they are not as the database is.
       this.#showConnection(false)
       await this.#waitToBegin(error)
@@ -169,9 +133,9 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
 
   #apply(change: ListChange<Row>, round: Round): void {
     checkChange(change)
-    const step = stepList({ rows: this.#rows, mayBeCut: !this.shown.value.isComplete }, change, this.#options)
-    const isOwn = this.#own.take(change)
-    this.#showRows(step.rows)
+    const step = stepList({ rows: this.rows, mayBeCut: !this.shown.value.isComplete }, change, this.#options)
+    const isOwn = this.own.take(change)
+    this.showRows(step.rows)
     this.#options.onChange?.(change, { isOwn })
     if (step.isStale) this.#reload(round)
   }
@@ -183,7 +147,7 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
     const reload = async () => {
       await this.#waitToReload(round.signal)
       if (this.#options.load === undefined) {
-        this.#missed = this.#own.unsettled()
+        this.#missed = this.own.unsettled()
         return round.end(WITH_ROWS)
       }
       const loaded = await this.#queryUntilItWorks(round.signal)
@@ -213,7 +177,7 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
   /** Where a round begins: after a cursor that was taken before the rows were queried, or with rows. */
   async #nextStart(): Promise<string> {
     if (this.#options.load === undefined) {
-      this.#missed = this.#own.unsettled()
+      this.#missed = this.own.unsettled()
       return WITH_ROWS
     }
     const loaded = await this.#queryUntilItWorks(this.ending.signal)
@@ -229,10 +193,10 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
     this.#loadedAtMs = performance.now()
     const isComplete = this.#options.load === undefined || !mayBeCut(rows.length, take)
     this.shown.change({ isComplete, error: null })
-    this.#own.reloaded(this.#missed)
-    if (this.#options.load === undefined) this.#own.begun()
+    this.own.reloaded(this.#missed)
+    if (this.#options.load === undefined) this.own.begun()
     this.#missed = []
-    this.#showRows(sort === undefined ? rows : [...rows].sort(sort))
+    this.showRows(sort === undefined ? rows : [...rows].sort(sort))
     this.#showConnection(this.#isConnected)
   }
 
@@ -244,7 +208,7 @@ class ListKeeper<Row extends object> extends Shown<LiveListState<Row>> implement
         const { client, request } = this.#options
         const cursor = await queryChangeCursor(client, signal, request.source, request.cursorField)
         // The rows will have what was saved before, and no change of it comes.
-        this.#missed = this.#own.unsettled()
+        this.#missed = this.own.unsettled()
         // It has answered, so it is there, whoever connected it.
         this.#isConnected = true
         const rows = (await this.#options.load?.()) ?? []

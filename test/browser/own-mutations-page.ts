@@ -1,6 +1,6 @@
 /** What a page does with its own mutations; bundled and run in a browser by the test beside it. */
 import { createClient } from 'graphql-ws'
-import { createLiveList } from '../../src/client/client.ts'
+import { createLiveList, followList } from '../../src/client/client.ts'
 
 interface Tag {
   readonly id: string
@@ -17,26 +17,54 @@ export interface PageUnderTest {
 }
 
 declare const commit: (name: string, mutationId: string) => Promise<void>
+/** Who keeps the list: this page, by changes, or the server, by patches each of which may be of several transactions. */
+declare const keptBy: 'page' | 'server'
 
-const tags = createLiveList<Tag>({
+const shared = {
   client: createClient({
     url: `ws://${location.host}/graphql`,
     retryAttempts: Number.POSITIVE_INFINITY,
     shouldRetry: () => true,
   }),
-  request: {
-    query: `subscription ($after: Cursor) {
-      tagChanged(initial: true, after: $after) {
-        cursor action transition key { rowId } new { id name } transaction { last metadata { mutationId } }
-      }
-    }`,
-  },
-  key: 'id',
-  sort: (a, b) => a.name.localeCompare(b.name),
-  onChange: (change, { isOwn }) => {
-    if (isOwn) page.own.push(change.new?.name ?? '')
-  },
-})
+  key: 'id' as const,
+  sort: (a: Tag, b: Tag) => a.name.localeCompare(b.name),
+}
+
+const note = (row: Tag | null | undefined, isOwn: boolean) => {
+  if (isOwn) page.own.push(row?.name ?? '')
+}
+
+const keepHere = () =>
+  createLiveList<Tag>({
+    ...shared,
+    request: {
+      query: `subscription ($after: Cursor) {
+        tagChanged(initial: true, after: $after) {
+          cursor action transition key { rowId } new { id name } transaction { last metadata { mutationId } }
+        }
+      }`,
+    },
+    onChange: (change, { isOwn }) => note(change.new, isOwn),
+  })
+
+const keepThere = () =>
+  followList<Tag>({
+    ...shared,
+    request: {
+      query: `subscription {
+        tagList(orderBy: [{ name: ASC }], every: 40) {
+          cursor transactions { metadata { mutationId } }
+          ... on TagListSnapshot { rows { id name } }
+          ... on TagListPatch { operations { kind index key { rowId } row { id name } } }
+        }
+      }`,
+    },
+    onPatch: (operations, { isOwn }) => {
+      for (const { row } of operations) note(row, isOwn)
+    },
+  })
+
+const tags = keptBy === 'page' ? keepHere() : keepThere()
 
 const page: PageUnderTest = {
   ...{ pictures: [], own: [] },

@@ -1,0 +1,89 @@
+/** What a client has changed itself, in a list that the server keeps: shown at once, and known when it comes, by the transactions that the server names. */
+import { expect, it } from 'vitest'
+import type { ChangeClient, ChangeSink } from '../../src/client/change-client.ts'
+import { followList } from '../../src/client/followed-list.ts'
+import { MutationError } from '../../src/client/own-mutations.ts'
+
+interface Row {
+  readonly id: string
+}
+
+const row = (id: string): Row => ({ id })
+const insert = (id: string, index: number) => ({ kind: 'INSERT', index, key: { rowId: id }, row: row(id) })
+const by = (...ids: readonly (string | null)[]) =>
+  ids.map((id, xid) => ({ xid: String(xid), metadata: id === null ? null : { mutationId: id } }))
+
+function open() {
+  let sink: ChangeSink<unknown> | null = null
+  const client: ChangeClient = {
+    subscribe(_payload, given) {
+      sink = given as ChangeSink<unknown>
+      return () => undefined
+    },
+  }
+  const own: boolean[] = []
+  const list = followList<Row>({
+    ...{ client, request: { query: '' }, key: 'id', sort: (a: Row, b: Row) => a.id.localeCompare(b.id) },
+    onPatch: (_operations, { isOwn }) => own.push(isOwn),
+  })
+  const ids = () => list.state.rows.map(({ id }) => id).join()
+  return {
+    ...{ list, own },
+    shows: (wanted: string) => expect.poll(ids).toBe(wanted),
+    begun: () => expect.poll(() => sink).not.toBeNull(),
+    connect: (isConnected: boolean) => (isConnected ? sink?.connected?.() : sink?.lost?.()),
+    give: (event: object) => sink?.next({ data: { list: { cursor: 'x', ...event } } } as never),
+  }
+}
+
+it('is shown where it will stand, and goes in one step with the patch that has its transaction, which is own once', async () => {
+  const { list, own, shows, begun, give } = open()
+  await begun()
+  give({ rows: [row('a'), row('d')], transactions: [] })
+  await shows('a,d')
+  const id = list.newMutationId()
+  list.show(id, { action: 'INSERT', new: row('b new') })
+  await shows('a,b new,d')
+  give({ operations: [insert('e', 2)], transactions: by(null) })
+  await shows('a,b new,d,e')
+  // Two transactions in one patch, the own one not the last.
+  give({ operations: [insert('b', 1), insert('c', 2)], transactions: by(null, id, null) })
+  await shows('a,b,c,d,e')
+  expect(await list.settled(id)).toBe('change')
+  give({ operations: [insert('f', 5)], transactions: by(null, id, null, null) })
+  await shows('a,b,c,d,e,f')
+  expect(own).toEqual([false, true, false])
+  list.stop()
+})
+
+it('is known in a list that comes whole again, where that names its transaction', async () => {
+  const { list, shows, begun, give, connect } = open()
+  await begun()
+  connect(true)
+  give({ rows: [row('a')], transactions: [] })
+  await shows('a')
+  connect(false)
+  connect(true)
+  const id = list.newMutationId()
+  list.show(id, { action: 'INSERT', new: row('b new') })
+  give({ rows: [row('a'), row('b')], transactions: by(id) })
+  await shows('a,b')
+  expect(await list.settled(id)).toBe('change')
+  list.stop()
+})
+
+it('is taken back where it has failed, and not waited for once the list has ended', async () => {
+  const { list, shows, begun, give } = open()
+  await begun()
+  give({ rows: [row('a')], transactions: [] })
+  await shows('a')
+  const [failed, late] = [list.newMutationId(), list.newMutationId()]
+  list.show(failed, { action: 'DELETE', key: row('a') })
+  await shows('')
+  list.revert(failed)
+  await shows('a')
+  const settled = list.settled(late)
+  list.stop()
+  await expect(settled).rejects.toThrow(MutationError)
+  await expect(list.settled(failed)).rejects.toThrow('does not know it')
+})
