@@ -57,13 +57,22 @@ export function changeUpdates<Row extends object>(
   return Object.fromEntries(entries)
 }
 
-/** For `keys` of Graphcache: the types around the rows of these models, which are no entities. It would warn of each. */
+/** What is called after a model around its changes, its live lists and its totals. */
+const CHANGE_PARTS = ['Inserted', 'Updated', 'Deleted', 'Truncated', 'Read', 'Ready', 'Key', 'Old']
+const LIST_PARTS = ['ListSnapshot', 'ListPatch', 'ListOperation']
+const TOTALS_PARTS = ['Totals', 'TotalsSum', 'TotalsMin', 'TotalsMax']
+const SHARED_TYPES = ['ChangeTransaction', 'ChangeMetadata', 'CommittedTransaction', 'CommittedChanges']
+
+/**
+ * For `keys` of Graphcache: the types around the rows of these models, which are no entities. It would warn of each.
+ * @param models as GraphQL calls them; with a relation, `Post.comments`, the type of what a subscription with `include` shows of that in `via`
+ */
 export function changeKeys(...models: readonly string[]): Record<string, () => null> {
-  const parts = ['Inserted', 'Updated', 'Deleted', 'Truncated', 'Read', 'Ready', 'Key', 'Old']
-  const names = [
-    ...models.flatMap((model) => parts.map((part) => model + part)),
-    'ChangeTransaction',
-    'ChangeMetadata',
-  ]
-  return Object.fromEntries(names.map((name) => [name, () => null]))
+  const parts = [...CHANGE_PARTS, ...LIST_PARTS, ...TOTALS_PARTS]
+  const names = models.flatMap((name) => {
+    const [model = '', relation] = name.split('.')
+    const via = relation && `${model}Via${relation.charAt(0).toUpperCase()}${relation.slice(1)}`
+    return via ? [via] : parts.map((part) => model + part)
+  })
+  return Object.fromEntries([...names, ...SHARED_TYPES].map((name) => [name, () => null]))
 }

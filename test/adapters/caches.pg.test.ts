@@ -1,7 +1,9 @@
 /** Queries that live in the caches of Apollo Client and urql, with the packages themselves, over a real server: as the database is, whatever happens. */
+import { readFileSync } from 'node:fs'
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client'
 import { fetchExchange, subscriptionExchange, Client as UrqlClient } from '@urql/core'
-import { cacheExchange } from '@urql/exchange-graphcache'
+import { type CacheExchangeOpts, cacheExchange } from '@urql/exchange-graphcache'
+import { buildSchema, getIntrospectionQuery, type IntrospectionQuery, isObjectType } from 'graphql'
 import { expect, it } from 'vitest'
 import { keepQuery } from '../../src/adapters/apollo.ts'
 import { changeKeys, changeUpdates } from '../../src/adapters/urql.ts'
@@ -54,17 +56,15 @@ function followByApollo(url: string) {
   }
 }
 
-/** `useQuery` and `useSubscription` of urql. */
-function followByUrql(url: string) {
+/** urql with Graphcache, and what that warned of. */
+function openUrql(url: string, options: CacheExchangeOpts) {
   const socket = overWebSocket(url)
-  const lists = [{ query: TAGS, field: 'tags' }]
   const warnings: string[] = []
   const urql = new UrqlClient({
     ...{ url: `${url}/graphql`, preferGetMethod: false },
     exchanges: [
       cacheExchange({
-        keys: changeKeys('Tag'),
-        updates: { Subscription: changeUpdates<Tag>({ tagChanged: { typename: 'Tag', key: 'id', lists } }) },
+        ...options,
         logger: (severity, message) => severity !== 'debug' && warnings.push(message),
       }),
       fetchExchange,
@@ -76,6 +76,16 @@ function followByUrql(url: string) {
         }),
       }),
     ],
+  })
+  return { socket, urql, warnings }
+}
+
+/** `useQuery` and `useSubscription` of urql. */
+function followByUrql(url: string) {
+  const lists = [{ query: TAGS, field: 'tags' }]
+  const { socket, urql, warnings } = openUrql(url, {
+    keys: changeKeys('Tag'),
+    updates: { Subscription: changeUpdates<Tag>({ tagChanged: { typename: 'Tag', key: 'id', lists } }) },
   })
   let shown: readonly Tag[] = []
   const watched = urql.query<{ tags: Tag[] }>(TAGS, {}).subscribe(({ data }) => {
@@ -149,4 +159,71 @@ it('are what the database has: rows that come, change, get other keys and go', a
   await expect.poll(() => apollo.list.state.status).toBe('ended')
   expect(apollo.entities()).toBe(0)
   await apollo.stop()
+})
+
+const TRANSACTION = 'transaction { xid metadata { mutationId } }'
+/** What selects all that stands around rows. */
+const AROUND_ROWS = [
+  `postList(where: { title: { equals: "t" } }) { cursor totalCount ${TRANSACTION} transactions { xid }
+    ... on PostListSnapshot { rows { id title } }
+    ... on PostListPatch { operations { kind index key { rowId } row { id title } } } }`,
+  `postTotals { count sum { viewCount } min { createdAt } max { createdAt } cursor ${TRANSACTION} }`,
+  `changes(of: { post: {}, comment: {} }) { cursor isLast ${TRANSACTION} changes { __typename action
+    ... on PostInserted { new { id } key { rowId } } ... on PostDeleted { old { rowId } } ... on CommentInserted { new { id } } } }`,
+  `postChanged(initial: true, include: [comments]) { cursor action transaction { xid last metadata { mutationId } }
+    key { rowId } old { rowId title } new { id title } via { relation action ... on PostViaComments { key { rowId } } } }`,
+]
+/** What shows that of each something has come. */
+const AROUND_ROWS_SEEN = [
+  ...['"operations":[{', '"viewCount":"3"', '"CommentDeleted"'],
+  ...['"via":[{', '"action":"DELETE","transaction"'],
+]
+
+it('take nothing around the rows for an entity: changes, whole transactions, included rows, lists, totals', async () => {
+  await using database = await openDatabase({ migrate: true })
+  await using running = await openService(database, {
+    config: { public: true, showMetadata: { fields: () => 'all' } },
+  })
+  await running.service.rowcast.ready()
+  const asked = await fetch(`${running.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query: getIntrospectionQuery() }),
+  })
+  const { data: schema } = (await asked.json()) as { data: IntrospectionQuery }
+  const { socket, urql, warnings } = openUrql(running.url, {
+    keys: changeKeys('Post', 'Post.comments'),
+    // Without it Graphcache guesses which fragments on an interface match, and says so.
+    schema: schema as never,
+  })
+  const came: unknown[][] = AROUND_ROWS.map(() => [])
+  const ended = AROUND_ROWS.map((fields, at) =>
+    urql.subscription(`subscription { ${fields} }`, {}).subscribe(({ data, error }) => {
+      came[at]?.push(error ?? data)
+    }),
+  )
+  await expect.poll(() => [0, 1, 3].every((at) => came[at]?.length !== 0), PATIENCE).toBe(true)
+  for (const sql of [
+    `WITH a AS (INSERT INTO users (email) VALUES ('a') RETURNING id) INSERT INTO "Post" ("authorId", title) SELECT id, 't' FROM a`,
+    `INSERT INTO "Comment" ("postId", "authorId", body) SELECT id, "authorId", 'b' FROM "Post"`,
+    `UPDATE "Post" SET "viewCount" = 3`,
+    `DELETE FROM "Post"`,
+  ])
+    await database.query(sql)
+  for (const part of AROUND_ROWS_SEEN) await expect.poll(() => JSON.stringify(came), PATIENCE).toContain(part)
+  expect(came.flat().filter((each) => each instanceof Error)).toEqual([])
+  expect(warnings).toEqual([])
+  for (const { unsubscribe } of ended) unsubscribe()
+  await socket.dispose()
+})
+
+it('all types around the rows of a model have their names', () => {
+  const text = readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8')
+  const objects = Object.values(buildSchema(text).getTypeMap()).filter(isObjectType)
+  const around = objects
+    .map(({ name }) => name)
+    .filter((name) => /^(Post|Comment|Committed|Change)\w/.test(name))
+  const named = changeKeys('Post', 'Post.comments', 'Comment', 'Comment.replies')
+  expect(around.length).toBeGreaterThan(30)
+  expect(around.filter((name) => !Object.hasOwn(named, name))).toEqual([])
 })
