@@ -125,6 +125,8 @@ export type {
   RelatedRowChange,
   WrittenChange,
 } from './sets/related-change.ts'
+export type { RelatedRowsCost } from './sets/related-request.ts'
+export type { RelatedRowsBounds, RelatedRowsOptions } from './sets/related-rows-options.ts'
 export type { ConnectionOptions } from './source/db/database-address.ts'
 export type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
 export type { SourcePositions } from './source/session/ack-state.ts'

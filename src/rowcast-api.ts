@@ -1,6 +1,5 @@
 /** The face of the library: what `createRowcast` takes and returns. Types only. */
-import type { Role, ScalingOptions } from './broker/broker-options.ts'
-import type { BrokerStatus } from './broker/scaled-source.ts'
+import type { ScalingOptions } from './broker/broker-options.ts'
 import type { Backlog, BusSubscription, OverflowPolicy, SubscriptionRequest } from './bus/bus.ts'
 import type { BusObserver } from './bus/bus-observer.ts'
 import type { ExplainRequest } from './bus/explain-delivery.ts'
@@ -13,12 +12,12 @@ import type { Change, ChangeAction } from './changes/change.ts'
 import type { EmittedMessage } from './changes/emitted-message.ts'
 import type { TransactionMetadata } from './changes/transaction-metadata.ts'
 import type { RegisterOptions } from './config/register-options.ts'
-import type { RowcastError } from './errors.ts'
 import type { ModelPolicies } from './graphql/policy/model-policy.ts'
 import type { Logger } from './logger.ts'
 import type { MetadataSchema } from './metadata-schema.ts'
 import type { FollowedModels } from './rowcast-followed.ts'
 import type { LiveLists } from './rowcast-lists-api.ts'
+import type { RowcastStatus } from './rowcast-status.ts'
 import type { TransactionChanges } from './rowcast-transactions-api.ts'
 import type { FirstRow, InitialRows } from './sets/first-row.ts'
 import type { ListCostOptions } from './sets/list-bounds.ts'
@@ -29,11 +28,11 @@ import type {
   RelatedChange,
   RelatedOptions,
 } from './sets/related-change.ts'
-import type { RelatedRowsRequest } from './sets/related-request.ts'
+import type { RelatedRowsCost, RelatedRowsRequest } from './sets/related-request.ts'
+import type { RelatedRowsOptions } from './sets/related-rows-options.ts'
 import type { EventSubscription, RowsRequest } from './sets/row-subscription.ts'
 import type { ConnectionOptions } from './source/db/database-address.ts'
 import type { DurabilityOptions, WireOptions } from './source/durability-options.ts'
-import type { SourceStatus } from './source/replication-source.ts'
 import type { SetupStep } from './source/setup/setup-plan.ts'
 import type { StopOptions } from './stop-parts.ts'
 
@@ -43,6 +42,7 @@ export interface RowcastOptions<Types extends ModelTypeMap, Metadata = Transacti
     DurabilityOptions,
     WireOptions,
     ListCostOptions,
+    RelatedRowsOptions,
     ScalingOptions {
   /** The `catalog` that `generator rowcast` wrote. */
   readonly catalog: ModelCatalog<Types>
@@ -269,6 +269,8 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
   status(): RowcastStatus
   /** Changes that wait in the queues of open subscriptions, by model. Looks at each queue: for now and then. */
   backlogs(): ReadonlyMap<string, Backlog>
+  /** What conditions on related rows hold in this process, and what reading them has cost so far; without those of subscriptions that catch up. */
+  relatedCost(): RelatedRowsCost
   /** Notifies the observer of what happens from now on; for metrics and traces. It must neither wait nor throw. */
   observe(observer: BusObserver): void
   /**
@@ -276,22 +278,4 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
    * SERVER_STOPPING: a rowcast does not start twice.
    */
   stop(options?: StopOptions): Promise<void>
-}
-
-/** A moment of a rowcast. */
-export interface RowcastStatus extends SourceStatus {
-  /** Models whose changes cannot be delivered at present, and why; all others are live. */
-  readonly drifted: readonly DriftedModel[]
-  readonly role: Role
-  /** Null without a broker. */
-  readonly broker: BrokerStatus | null
-  /** Open subscriptions by model; models without one may be absent. */
-  readonly subscriptions: ReadonlyMap<string, number>
-}
-
-/** A model whose table and the Prisma schema disagree, or that is not published. */
-export interface DriftedModel {
-  readonly model: string
-  /** CATALOG_DRIFT, CATALOG_SOFT_DELETE_UNKNOWN, SOURCE_TABLE_NOT_PUBLISHED or another code of its kind, with what to run. */
-  readonly error: RowcastError
 }

@@ -1,7 +1,7 @@
 /** Beside the spine. A subscription of the library that begins with the rows there are: what it is made of, and what it gives. */
 
 import { mapIterator } from './async-iteration.ts'
-import type { BusSubscription, InProcessBus, SubscriptionRequest } from './bus/bus.ts'
+import type { BusSubscription, SubscriptionRequest } from './bus/bus.ts'
 import { type ChangeFilter, parseChangeFilter } from './bus/filter/change-filter.ts'
 import { constantOf } from './bus/filter/condition.ts'
 import type { ModelCatalog, ModelSpec } from './catalog/model-catalog.ts'
@@ -24,6 +24,7 @@ import { PageSizes } from './sets/page-sizes.ts'
 import { keyOrderOf } from './sets/read-ranges.ts'
 import { type EventSubscription, RowSubscription, type RowsRequest } from './sets/row-subscription.ts'
 import { rowKeyOf, rowsBehind } from './sets/seek.ts'
+import type { SetsBus } from './sets/sets-bus.ts'
 import { type RowsBeginning, SharedBeginnings } from './sets/shared-beginnings.ts'
 import { unmarkedWhere } from './sets/unmarked-where.ts'
 
@@ -36,7 +37,7 @@ export interface FirstRowsHost {
   /** The pages of all subscriptions. */
   readonly held: HeldPages
   readonly softDeleteOf: (model: string) => string | undefined
-  readonly bus: Pick<InProcessBus, 'history'>
+  readonly bus: Pick<SetsBus, 'history' | 'watchers'>
   readonly guard: Pick<Guard, 'wrap'>
   /** The cursor for now, and where the WAL ended then. */
   readonly lookNow: () => Promise<RowsBeginning>
@@ -79,6 +80,7 @@ export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
   const reads = new PageReads<FencedRows>({ kept })
   const now = () => performance.now()
   const beginnings = new SharedBeginnings({ history: () => bus.history, now, wait })
+  bus.watchers.add(beginnings)
   const firstRows = (model: ModelSpec, request: RowsRequest) => {
     checkRequest(host, model, request)
     return new FirstRows(partsOf({ ...host, reads, beginnings }, model, request))

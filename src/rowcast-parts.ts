@@ -22,6 +22,7 @@ import { RegisteredModels } from './registered-models.ts'
 import type { RowcastOptions } from './rowcast-api.ts'
 import { withRelatedRows } from './rowcast-related.ts'
 import { HeldPages } from './sets/held-pages.ts'
+import { resolveRelatedRows } from './sets/related-rows-options.ts'
 import type { SetsBus } from './sets/sets-bus.ts'
 import { type ConnectionTarget, resolveConnectionTarget } from './source/db/database-address.ts'
 import { readSnapshot, readXidBound } from './source/db/snapshot.ts'
@@ -116,6 +117,7 @@ export function createParts<Types extends ModelTypeMap>(
         softDeleteOf,
         answerTimeoutMs,
         schema,
+        limits: resolveRelatedRows(options),
       },
       isShared: archive !== null,
     }),

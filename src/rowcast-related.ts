@@ -37,6 +37,7 @@ import { relatedDeliveries } from './sets/related-deliveries.ts'
 import type { RelatedEvent } from './sets/related-event.ts'
 import type { RelatedRowsRequest } from './sets/related-request.ts'
 import { RelatedRowReader } from './sets/related-row-reader.ts'
+import type { RelatedReadLimits, SetLimits } from './sets/related-rows-options.ts'
 import type { RelatedSubscription } from './sets/related-subscription.ts'
 import type { EventSubscription, RowsRequest } from './sets/row-subscription.ts'
 import { readRowsAt } from './sets/rows-at.ts'
@@ -47,8 +48,18 @@ import type { VisibilityGate } from './source/db/visibility.ts'
 
 /** The bus in front of one that follows no relations. */
 export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): SetsBus {
-  const { prisma, visibility, guard, observers, held, softDeleteOf, answerTimeoutMs, schema, isShared } =
-    parts
+  const {
+    prisma,
+    visibility,
+    guard,
+    observers,
+    held,
+    softDeleteOf,
+    answerTimeoutMs,
+    schema,
+    isShared,
+    limits,
+  } = parts
   const monotonicMs = () => performance.now()
   const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
   const follower = new StreamFollower({ bus, monotonicMs, wait, look: () => visibility.look() })
@@ -57,17 +68,18 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
     client: Object(withWholeRows(Object(prisma))),
     schema,
     narrowedTo: (model) => unmarkedWhere(model, softDeleteOf(model.name)),
-    bounds: { timeoutMs: answerTimeoutMs },
+    bounds: { ...limits, timeoutMs: answerTimeoutMs },
   })
   const turns = new TurnShare({ guard })
   const readRows: ReadRows = (request, ordinal) => readRowsAt(reader, ordinal, request, turns)
   return new SetsBus({
     ...{ bus, follower, guard, isShared },
     reading: {
-      ...{ readRows, held, bytesOf, turns },
-      onDropped: (...dropped) => observers.onDropped(...dropped),
+      ...{ readRows, limits, held, bytesOf, turns },
+      observer: observers,
       whenVisible: (ordinal, model) => reader.whenVisible(ordinal, model),
       endLsn: (model) => reader.endLsn(model),
+      cost: () => reader.cost,
     },
   })
 }
@@ -83,6 +95,8 @@ interface RelatedRowsParts {
   readonly schema: string
   /** Of each wait for the database. */
   readonly answerTimeoutMs: number
+  /** @default RELATED_ROWS_BOUNDS */
+  readonly limits?: (SetLimits & RelatedReadLimits) | undefined
   /** Whether other processes read the same stream. */
   readonly isShared: boolean
 }

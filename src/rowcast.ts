@@ -5,28 +5,26 @@
 import { serverStopping } from './bus/server-stopping.ts'
 import type { ModelTypeMap } from './catalog/model-catalog.ts'
 import type { TransactionMetadata } from './changes/transaction-metadata.ts'
-import type { RegisterOptions } from './config/register-options.ts'
 import { RowcastError } from './errors.ts'
 import { traceOnce } from './observe/tracing.ts'
-import type { ModelNameOf, Rowcast, RowcastOptions, RowcastStatus } from './rowcast-api.ts'
+import type { ModelNameOf, Rowcast, RowcastOptions } from './rowcast-api.ts'
 import { createParts, type RowcastParts } from './rowcast-parts.ts'
 import { RowcastReader } from './rowcast-reader.ts'
 import { followSessions } from './rowcast-sessions.ts'
+import { relatedCost, rowcastStatus } from './rowcast-status.ts'
 import { createChangeFace } from './rowcast-subscriptions.ts'
 import { countReader } from './source/session/readers-of-process.ts'
-import type { SourceStatus } from './source/session/source-status.ts'
 import { runTeardown } from './source/setup/teardown.ts'
 import { stopParts } from './stop-parts.ts'
 
 export type {
-  DriftedModel,
   ModelNameOf,
   Rowcast,
   RowcastOptions,
-  RowcastStatus,
   SubscribeOptions,
   WhyOptions,
 } from './rowcast-api.ts'
+export type { DriftedModel, RowcastStatus } from './rowcast-status.ts'
 export type { StopOptions } from './stop-parts.ts'
 
 /** PostgreSQL may take a moment to see that a reader of the slot is gone. */
@@ -80,6 +78,7 @@ export function createRowcast<Types extends ModelTypeMap, Metadata = Transaction
       })
     },
     backlogs: () => bus.backlogs(),
+    relatedCost: () => relatedCost(bus),
     observe: (observer) => parts.observers.add(observer),
   }
   return rowcast
@@ -131,27 +130,5 @@ function createLifecycle(
       trace()
     },
     ready: whenReady,
-  }
-}
-
-/** What the parts say beside the source. */
-interface StatusParts extends Pick<RowcastStatus, 'subscriptions' | 'role' | 'broker'> {
-  /** Models whose changes cannot be read. */
-  readonly faults: ReadonlyMap<string, RowcastError>
-  readonly registered: ReadonlyMap<string, RegisterOptions>
-}
-
-/** The status of the whole. */
-function rowcastStatus(status: SourceStatus, { faults, registered, ...rest }: StatusParts): RowcastStatus {
-  const drifted = [...faults].flatMap(([model, error]) => {
-    const isLeftOut = error.code === 'SOURCE_TABLE_NOT_REPLICABLE' && registered.get(model)?.optional === true
-    return isLeftOut ? [] : [{ model, error }]
-  })
-  return {
-    ...status,
-    // Those that are left out bring no changes either. A tap's own registry has none: whose can be read, its gateways say.
-    isReady: status.isReady && faults.size < registered.size,
-    drifted,
-    ...rest,
   }
 }

@@ -140,6 +140,7 @@ function createConfiguredRowcast(config: Config, prisma: ServicePrismaClient, lo
     heldBytesMax: config.slowSubscribers.heldBytesMax,
     overflow: config.slowSubscribers.policy,
     lists: config.lists,
+    relatedRows: config.relatedRows,
   })
   for (const [model, { live, followed, ...options }] of Object.entries(models)) {
     if (live !== false) rowcast.register(model, options)

@@ -22,6 +22,9 @@ export interface RelatedRequest {
   readonly follows: 'foreign key' | 'relation'
 }
 
+/** 100,000 viewers with two sets of ten keys are at the default, and those who become members go beyond it. */
+const ALL_KEYS_MAX = 4_000_000
+
 /** Changes between two turns of the loop: so that nobody is far behind. */
 const BATCH = 50
 
@@ -53,7 +56,10 @@ function subscribeOne(request: RelatedRequest, n: number): void {
 async function subscribe(request: RelatedRequest): Promise<number> {
   bus = new SetsBus({
     ...{ bus: inner, follower, guard: createGuard(silentLogger) },
-    reading: { readRows: counting(readTeams(request.keysEach)), held: new HeldPages(1e9), bytesOf: () => 0 },
+    reading: {
+      ...{ readRows: counting(readTeams(request.keysEach)), held: new HeldPages(1e9), bytesOf: () => 0 },
+      limits: { allKeysMax: ALL_KEYS_MAX },
+    },
   })
   bus.open({ ...ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) })
   const before = heapBytes()

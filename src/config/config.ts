@@ -15,6 +15,7 @@ import type { MetadataSchema } from '../metadata-schema.ts'
 import type { MetricsGuard, MetricsRequest } from '../server/health/metrics-endpoint.ts'
 import type { ServerSecurity } from '../server/limits/server-security.ts'
 import type { ListCostOptions } from '../sets/list-bounds.ts'
+import type { RelatedRowsBounds, RelatedRowsOptions } from '../sets/related-rows-options.ts'
 import type { SessionsOptions } from '../sets/session-rows.ts'
 import type { DurabilityOptions, WireOptions } from '../source/durability-options.ts'
 import type { ChosenNames } from './chosen-names.ts'
@@ -88,6 +89,7 @@ export interface ServiceConfig<
     DurabilityOptions,
     WireOptions,
     ListCostOptions,
+    RelatedRowsOptions,
     ScalingOptions {
   /**
    * Several databases behind one schema: `{ main: { catalog, createPrisma, … }, billing: { … } }`. What is said of one database then
@@ -162,10 +164,7 @@ export interface ServiceConfig<
    * them on for `authorization: Bearer <token>`. @default true, false when NODE_ENV is production
    */
   readonly metrics?: boolean | MetricsConfig | undefined
-  /**
-   * Adds `Query.whyNot`, which explains why a subscription did not get a change, for those whom `canExplain` says yes to.
-   * @default no such field
-   */
+  /** Adds `Query.whyNot`, which explains why a subscription did not get a change, for those whom `canExplain` says yes to. @default no such field */
   readonly debug?: DebugConfig | undefined
   /** Whether clients may read the schema. @default true; when NODE_ENV is production, as `graphiql` */
   readonly introspection?: boolean | undefined
@@ -291,6 +290,7 @@ export interface Config extends Required<ListCostOptions> {
   /** ROWCAST_ROLE and REDIS_URL override the file's. */
   readonly scaling: ScalingOptions
   readonly slowSubscribers: SlowSubscribers
+  readonly relatedRows: RelatedRowsBounds
   /** Null where no sessions are rows. */
   readonly sessions: SessionsOptions | null
   readonly dev: DevConfig

@@ -25,6 +25,7 @@ import {
 } from '../option.ts'
 import { SECURITY } from '../server/security-options.ts'
 import { LISTS } from '../sets/list-bounds.ts'
+import { RELATED_ROWS } from '../sets/related-rows-options.ts'
 import { parseConnectionTarget } from '../source/db/database-address.ts'
 import { DURABILITY, WIRE } from '../source/durability-options.ts'
 import type { EnvironmentConfig, ServiceConfig } from './config.ts'
@@ -236,7 +237,9 @@ export const OPTIONS = {
     meaning:
       'what happens to clients that are too slow: what waits beyond `queueLengthMax`, or `heldBytesMax` of memory for all, is read from the log, or conflated; `mayClientsChoose` lets them say',
   }),
-  ...{ ...LISTS, ...DURABILITY, ...WIRE, ...SCALING },
+  ...{ ...LISTS, ...RELATED_ROWS, ...DURABILITY },
+  ...WIRE,
+  ...SCALING,
   metrics: option({
     check: isFlagOr<Exclude<ServiceConfig['metrics'], boolean | undefined>>('authorize'),
     hint: METRICS_HINT,

@@ -96,6 +96,7 @@ function resolveOne(said: Sayings, faults: Faults): Config {
     scaling: scalingOf(given, faults),
     slowSubscribers: given.slowSubscribers ?? {},
     lists: given.lists ?? {},
+    relatedRows: given.relatedRows ?? {},
     sessions:
       given.sessions && Object.hasOwn(named.models, given.sessions.model)
         ? { model: given.sessions.model, of: given.sessions.of.bind(given.sessions) }

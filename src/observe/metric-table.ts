@@ -58,6 +58,10 @@ export const METRICS = {
   ),
   rowcast_list_shown_late_seconds_total: counter('How late patches were, all together.'),
   rowcast_list_patches_total: counter('Patches that were made, each for all who have the list.'),
+  rowcast_related_sets: gauge('Different conditions on related rows whose keys are kept.'),
+  rowcast_related_keys: gauge('Their keys, as `relatedRows.allKeysMax` bounds them.'),
+  rowcast_related_reads_total: counter('Times that the database was asked for related rows.'),
+  rowcast_related_read_seconds_total: counter('How long the database took for that.'),
   rowcast_subscriptions_ended_total: counter(
     'Subscriptions that are over: `left` by the client or the end of the server, else the code of the error.',
     'reason',

@@ -23,6 +23,8 @@ export interface MetricsSource {
   backlogs(): ReadonlyMap<string, Backlog>
   /** @default no live lists */
   listCost?(): ListFacts
+  /** @default no conditions on related rows */
+  relatedCost?(): RelatedFacts
   observe(observer: BusObserver): void
 }
 
@@ -35,6 +37,14 @@ interface ListFacts {
   readonly patches: number
   readonly lateMs: number
   readonly shownLateMs: number
+}
+
+/** Conditions on related rows: what they hold, and what reading them has cost. */
+interface RelatedFacts {
+  readonly sets: number
+  readonly keys: number
+  readonly reads: number
+  readonly readMs: number
 }
 
 interface BrokerFacts {
@@ -100,6 +110,7 @@ export function createMetrics(
       ...readSource(source, changes),
       ...readBus(source, changes),
       ...readLists(source.listCost?.()),
+      ...readRelated(source.relatedCost?.()),
       ...readDeliveries(deliveries, options.connections?.()),
       rowcast_documents_refused_total: each('reason', refused.keys(), (code) => refused.get(code) ?? 0),
       rowcast_event_loop_delay_seconds: readLoopDelay(loopDelay),
@@ -204,6 +215,15 @@ function readLists(cost: ListFacts | undefined) {
     rowcast_list_late_seconds: one((cost?.lateMs ?? 0) / 1_000),
     rowcast_list_shown_late_seconds_total: one((cost?.shownLateMs ?? 0) / 1_000),
     rowcast_list_patches_total: one(cost?.patches ?? 0),
+  }
+}
+
+function readRelated(cost: RelatedFacts | undefined) {
+  return {
+    rowcast_related_sets: one(cost?.sets ?? 0),
+    rowcast_related_keys: one(cost?.keys ?? 0),
+    rowcast_related_reads_total: one(cost?.reads ?? 0),
+    rowcast_related_read_seconds_total: one((cost?.readMs ?? 0) / 1_000),
   }
 }
 

@@ -65,14 +65,14 @@ export class Answers<T> implements DeliveryPull<T> {
 
   take(): T | undefined {
     if (this.#asking.length > 0) return undefined
-    const value = this.#ready.shift() ?? this.#takePulled()
+    const value = this.#next()
     if (value !== undefined) this.#source.onGiven(value)
     else if (!this.#isEnded) this.#pull()
     return value
   }
 
   next(): Promise<IteratorResult<T>> {
-    const first = this.#asking.length === 0 ? this.#ready.shift() : undefined
+    const first = this.#asking.length === 0 && this.#ready.length > 0 ? this.#ready.shift() : undefined
     if (first !== undefined) {
       this.#source.onGiven(first)
       return Promise.resolve({ done: false, value: first })
@@ -119,13 +119,18 @@ export class Answers<T> implements DeliveryPull<T> {
         this.#sayEnd(this.#asking.shift() as Asking<T>)
         continue
       }
-      const value = this.#ready.shift() ?? this.#takePulled()
+      const value = this.#next()
       if (value === undefined) {
         this.#pull()
         return
       }
       this.#give(value)
     }
+  }
+
+  /** What is there, the oldest first. */
+  #next(): T | undefined {
+    return this.#ready.length === 0 ? this.#takePulled() : this.#ready.shift()
   }
 
   #takePulled(): T | undefined {

@@ -34,34 +34,37 @@ export class ConcernedIndex<S> {
   remove(subscriber: S, model: string): void {
     const index = this.#byModel.get(model)
     index?.remove(subscriber)
-    if (index?.size.subscribers === 0) this.#byModel.delete(model)
+    if (index?.count === 0) this.#byModel.delete(model)
   }
 
   concernedBy(transaction: StreamTransaction): Set<S> {
     const concerned = new Set<S>()
     for (const [model, index] of this.#byModel) {
       if (transaction.models?.has(model) === false) continue
-      for (const each of concernedOf(index, transaction.changesOf(model))) concerned.add(each)
+      addConcerned(concerned, index, transaction.changesOf(model))
     }
     return concerned
   }
 }
 
-function concernedOf<S>(index: FilterIndex<S>, changes: Iterable<AnyChange>): Iterable<S> {
-  const found = new Set<S>()
-  const { subscribers } = index.size
+function addConcerned<S>(concerned: Set<S>, index: FilterIndex<S>, changes: Iterable<AnyChange>): void {
+  const others = concerned.size
+  const { count: subscribers } = index
   const most = Math.max(LOOKED_UP_MAX, subscribers)
   let count = 0
   let foundCount = 0
   for (const change of changes) {
-    if (count === 0) for (const each of index.scanned()) found.add(each)
+    if (count === 0) addAll(concerned, index.scanned())
     count += 1
     const isWhole = change.action === 'INSERT' || change.action === 'TRUNCATE' || change.old !== null
-    if (count > most || foundCount > FOUND_MAX || !isWhole) return index.all()
-    const those = index.found(change)
+    const isForAll = count > most || foundCount > FOUND_MAX || !isWhole
+    const those = isForAll ? index.all() : index.found(change)
     foundCount += those.length
-    for (const each of those) found.add(each)
-    if (found.size === subscribers) break
+    addAll(concerned, those)
+    if (isForAll || concerned.size - others === subscribers) return
   }
-  return found
+}
+
+function addAll<S>(set: Set<S>, items: readonly S[]): void {
+  for (const item of items) set.add(item)
 }

@@ -4,6 +4,7 @@
  */
 import type { ValueKey } from '../bus/filter/value-domain.ts'
 import { RowcastError } from '../errors.ts'
+import { RELATED_ROWS_BOUNDS, type SetLimits } from './related-rows-options.ts'
 
 /** A key, by the values of its fields. */
 export type KeyValues = readonly unknown[]
@@ -29,28 +30,19 @@ interface Entry {
 
 const NO_TOGGLES: readonly number[] = []
 
-/** The bounds of one set. */
-export interface KeySetLimits {
-  /** @default 100_000 */
-  readonly keysMax: number
-}
-
-/** The bound when nothing else is said. */
-export const KEY_SET_LIMITS: KeySetLimits = { keysMax: 100_000 }
-
 /** One set. Transactions are named by their number in commit order. */
 export class CountedKeys {
   readonly #name: string
-  readonly #limits: KeySetLimits
+  readonly #keysMax: number
   readonly #entries = new Map<ValueKey, Entry>()
   /** Which keys each of the last transactions put in or took out. */
   readonly #toggled = new Map<number, KeyMap>()
   #size = 0
 
   /** @param name what is being counted, for the error */
-  constructor(name: string, limits: KeySetLimits = KEY_SET_LIMITS) {
+  constructor(name: string, { keysMax = RELATED_ROWS_BOUNDS.keysMax }: Partial<SetLimits> = {}) {
     this.#name = name
-    this.#limits = limits
+    this.#keysMax = keysMax
   }
 
   /** Keys that are in after the last transaction. */
@@ -130,7 +122,7 @@ export class CountedKeys {
 
   /** @throws FILTER_TOO_BROAD for more keys than a set may have. */
   check(size: number): void {
-    const { keysMax } = this.#limits
+    const keysMax = this.#keysMax
     if (size <= keysMax) return
     throw new RowcastError('FILTER_TOO_BROAD', `${this.#name} has more than ${keysMax} keys.`, {
       details: { keysMax },

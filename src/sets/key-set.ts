@@ -4,15 +4,16 @@
  */
 import { type ChangeConditions, type ChangeFilter, createChangeFilter } from '../bus/filter/change-filter.ts'
 import { compileCondition, type RowTest } from '../bus/filter/compile-condition.ts'
-import { fieldsOf, type KeySetSpec } from '../bus/filter/condition.ts'
+import { fieldsOf, type KeySetSpec, type RelatedTest, relatedTests } from '../bus/filter/condition.ts'
 import { isCounted, relatedKeyOf } from '../bus/filter/related-keys.ts'
 import type { ValueKey } from '../bus/filter/value-domain.ts'
 import type { AnyChange, AnyRow } from '../changes/change.ts'
 import { invariant, RowcastError } from '../errors.ts'
-import { CountedKeys, type KeyCounts, type KeySetLimits, type KeyValues } from './counted-keys.ts'
+import { CountedKeys, type KeyCounts, type KeyValues } from './counted-keys.ts'
 import { inTurns, type ReadingTurns } from './in-turns.ts'
 import { coverOf } from './keyed-rows.ts'
 import { type RowRequest, rowsConcerned, type TransactionKeys } from './related-rows.ts'
+import type { SetLimits } from './related-rows-options.ts'
 import type { StreamTransaction } from './rows-at.ts'
 import { WrittenRows } from './written-rows.ts'
 
@@ -22,7 +23,8 @@ export type ReadRows = (request: RowRequest, ordinal: number) => Promise<readonl
 /** How sets are read, and what bounds them. */
 export interface KeySetReading {
   readonly readRows: ReadRows
-  readonly limits?: KeySetLimits | undefined
+  /** @default RELATED_ROWS_BOUNDS */
+  readonly limits?: Partial<SetLimits> | undefined
   /** @default at once */
   readonly turns?: ReadingTurns | undefined
 }
@@ -37,13 +39,15 @@ export class KeySet {
   /** Called as soon as the keys are those after a transaction, before anybody else can look at them. */
   onToggled: ((ordinal: number) => void) | null = null
   readonly #inputs: TransactionKeys
+  readonly #tests: readonly RelatedTest[]
   readonly #countsAt: (row: AnyRow, at: number) => boolean
   #ordinal: number
 
-  private constructor(spec: KeySetSpec, inputs: KeySets, ordinal: number, limits: KeySetLimits | undefined) {
+  private constructor(spec: KeySetSpec, inputs: KeySets, ordinal: number, limits: KeySetReading['limits']) {
     this.spec = spec
     this.keys = new CountedKeys(nameOf(spec), limits)
     this.#inputs = keysOf(inputs)
+    this.#tests = relatedTests(spec.condition)
     this.#countsAt = membership(spec, inputs)
     this.#ordinal = ordinal
   }
@@ -78,13 +82,13 @@ export class KeySet {
 
   /** Brings the set through the next transaction, after its inputs. @throws FILTER_TOO_BROAD, FILTER_UNANSWERABLE, RESYNC_REQUIRED */
   async advance(transaction: StreamTransaction, { readRows, turns }: KeySetReading): Promise<void> {
-    const { model, condition } = this.spec
+    const { model } = this.spec
     const { ordinal } = transaction
     const written = new WrittenRows(model)
     const counts = new Counts(this.spec)
     const count = (change: AnyChange) => this.#count(change, written, counts, ordinal)
     await inTurns(transaction.changesOf(model.name), turns, count)
-    const concerned = rowsConcerned(model, [condition], this.#inputs, ordinal)
+    const concerned = rowsConcerned(model, this.#tests, this.#inputs, ordinal)
     const request = concerned && { ...concerned, ...neededOf(this.spec) }
     const rows = request === null ? [] : await readRows(request, ordinal)
     await inTurns(rows, turns, (row) => {

@@ -60,7 +60,7 @@ export class LatestAnswers implements DeliveryPull<RelatedEvent> {
     const { model, asksForRows, account } = request
     this.#source = source
     this.#reading = reading
-    this.#onDropped = (count, why) => reading.onDropped?.(model.name, count, why)
+    this.#onDropped = (count, why) => reading.observer?.onDropped?.(model.name, count, why)
     this.#first = new WaitingFirstRows((row) => primaryKeyOf(model, row))
     this.#latest = new LatestEvents({
       asksForRows,

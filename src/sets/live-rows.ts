@@ -4,7 +4,7 @@
  * that it did not write, but moved into sight or out of it, are read as they are after it, and judged both ways.
  */
 import type { ChangeConditions, ChangeFilter } from '../bus/filter/change-filter.ts'
-import { allOf, type Condition } from '../bus/filter/condition.ts'
+import { allOf, type Condition, type RelatedTest, relatedTests } from '../bus/filter/condition.ts'
 import { type Judgement, judgeChange } from '../bus/filter/judge-change.ts'
 import { TRUE } from '../bus/filter/outcome.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
@@ -48,6 +48,8 @@ export interface DecidedTransaction {
 export class LiveRows {
   readonly #model: ModelSpec
   readonly #conditions: readonly Condition[]
+  /** What these ask of related rows, of before the transaction at hand as well. */
+  readonly #tests: readonly RelatedTest[]
   /** Where the transaction at hand has changed the rights to rows: what there was before. */
   readonly #turned: Partial<ChangeConditions> | null
   readonly #parts: Partial<ChangeConditions>
@@ -70,6 +72,8 @@ export class LiveRows {
     this.#parts = parts
     this.#turned = before === parts ? null : before
     this.#conditions = rowConditions(parts)
+    const asked = this.#turned === null ? this.#conditions : [...this.#conditions, ...rowConditions(before)]
+    this.#tests = asked.flatMap(relatedTests)
     this.#keys = keysOf(sets)
     this.#before = filterAt(before, sets, () => this.#moment.before)
     this.#after = filterAt(parts, sets, () => this.#moment.after)
@@ -88,9 +92,8 @@ export class LiveRows {
 
   #requestAt(ordinal: number): RowRequest | null {
     const turned = this.#turned
-    const conditions = turned === null ? this.#conditions : [...this.#conditions, ...rowConditions(turned)]
-    const concerned = rowsConcerned(this.#model, conditions, this.#keys, ordinal)
-    if (turned === null) return concerned && { ...concerned, narrowedBy: allOf(conditions) }
+    const concerned = rowsConcerned(this.#model, this.#tests, this.#keys, ordinal)
+    if (turned === null) return concerned && { ...concerned, narrowedBy: allOf(this.#conditions) }
     const rights = turnedRows(turned, this.#parts, (condition) =>
       coverOf(condition, (set) => this.#keys.keysAt(set, ordinal)),
     )

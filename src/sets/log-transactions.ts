@@ -108,6 +108,18 @@ export function nextTransactionOf(
   return transactionAt(log, sequence)
 }
 
+/** The one that has just come whole; null where it has changes of none of the models. */
+export function newestOf(log: ReadableLog, models: Iterable<string>, ordinal: number): LogTransaction | null {
+  const last = log.end - 1
+  const info = log.read(last)?.part.transaction
+  // The log may not have kept it.
+  if (info === undefined || ordinalOf(info.commitLsn) !== ordinal)
+    return nextTransactionOf(log, models, ordinal - 1)
+  const newest = transactionAt(log, last)
+  if (newest !== null) for (const model of models) if (newest.models.has(model)) return newest
+  return null
+}
+
 /** The same, of which nothing has left the log. @throws RESYNC_REQUIRED */
 export function nextRetained(
   log: ReadableLog,
@@ -134,6 +146,16 @@ export function transactionsBetween(
     found.push(next)
     at = next.ordinal
   }
+}
+
+/** The models of which something behind the position has left the log. */
+export function modelsMissed(
+  log: ReadableLog & Pick<RetainedLog, 'floor'>,
+  models: Iterable<string>,
+  after: number,
+): readonly string[] {
+  if (comparePositions(log.floor, endOf(after)) <= 0) return []
+  return [...models].filter((model) => !hasAllAfter(log, model, after))
 }
 
 /** Whether nothing of the model behind the position has left the log. */

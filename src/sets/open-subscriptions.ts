@@ -66,10 +66,14 @@ export class OpenSubscriptions {
   }
 
   caughtUp(subscription: RelatedSubscription): void {
+    // It says so behind each event: most of the time that is known.
+    if (!subscription.isBehind) return
+    subscription.isBehind = false
     if (this.#behind.delete(subscription)) this.#open.get(subscription)?.share.caughtUp()
   }
 
   fellBehind(subscription: RelatedSubscription): void {
+    subscription.isBehind = true
     this.#behind.add(subscription)
   }
 

@@ -12,7 +12,12 @@ export interface WrittenEvent {
   /** Where relations are included: what the row hears of. */
   readonly heard?: HeardOf | undefined
   readonly judgement: Judgement
+  /** Where it stands, one object for all who are given it at once. @default each makes its own */
+  readonly last?: WrittenPosition | undefined
 }
+
+/** Where a write stands. Nobody who remembers it holds the change itself, which has the bytes of its rows. */
+export type WrittenPosition = Pick<AnyChange, 'transaction' | 'index'>
 
 /** A row that came into sight or went out of it, or heard of related rows, though nobody wrote it. */
 export interface MovedEvent extends MovedRow {

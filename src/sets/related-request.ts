@@ -11,6 +11,7 @@ import type { HeldPages } from './held-pages.ts'
 import type { IncludedRelation } from './included-relation.ts'
 import type { KeySetReading } from './key-set.ts'
 import type { RelatedAudiences } from './related-audiences.ts'
+import type { RelatedReadsCost } from './related-row-reader.ts'
 import type { Rights } from './rights.ts'
 import type { SetGraph } from './set-graph.ts'
 
@@ -74,8 +75,8 @@ export interface RelatedHost {
   caughtUp(subscription: object): void
   /** Something has come that concerns it. */
   fellBehind(subscription: object): void
-  /** It has ended. */
-  forget(subscription: object): void
+  /** It has ended: with this error, or in order. */
+  forget(subscription: object, error: Error | null): void
 }
 
 /** How rows are read, and where they are counted that have been read and not been taken. */
@@ -84,8 +85,22 @@ export interface RelatedReading extends KeySetReading {
   /** Resolves once queries see all up to a transaction. @default nobody's rights can be asked for again @throws RESYNC_REQUIRED */
   readonly whenVisible?: ((ordinal: number, model: string) => Promise<void>) | undefined
   readonly bytesOf: (rows: readonly AnyRow[]) => number
-  /** So many events of what waits are never given. @default nobody counts them */
-  readonly onDropped?: BusObserver['onDropped'] | undefined
+  /** Who hears that one begins, has ended, and what of it is never given. @default nobody */
+  readonly observer?: Pick<BusObserver, 'onDropped' | 'onSubscribed' | 'onSubscriptionEnded'> | undefined
+  /** What reads have cost so far. @default nobody counts them */
+  readonly cost?: (() => RelatedReadsCost) | undefined
   /** A position behind all that has committed when it is asked. @default it is not known */
   readonly endLsn?: ((model: ModelSpec) => Promise<Lsn>) | undefined
+}
+
+/** What conditions on related rows hold, and have cost. */
+export interface RelatedRowsCost {
+  /** Conditions that are kept, each once however many ask it. */
+  readonly sets: number
+  /** Their keys, as the bound of all counts them. */
+  readonly keys: number
+  /** Times that the database was asked for related rows; what many share counts once. */
+  readonly reads: number
+  /** How long it took for that. */
+  readonly readMs: number
 }

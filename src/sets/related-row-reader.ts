@@ -16,6 +16,7 @@ import { keyedWheres, narrowedWhere } from './narrowed-where.ts'
 import type { PageReads } from './page-reads.ts'
 import { PageSizes } from './page-sizes.ts'
 import type { RowRequest } from './related-rows.ts'
+import { RELATED_ROWS_BOUNDS, type RelatedReadLimits } from './related-rows-options.ts'
 import type { SnapshotReader, SnapshotRows, StreamTransaction } from './rows-at.ts'
 import { rowIdOf } from './written-rows.ts'
 
@@ -32,22 +33,17 @@ export interface StreamProgress {
 }
 
 /** What one read may take. */
-export interface RelatedReadBounds {
-  /** @default 100_000 */
-  readonly rowsMax: number
-  /** Of the rows of one request, by estimate. @default 32 MiB */
-  readonly bytesMax: number
-  /** Changes of the model that came since, and have to be taken back. @default 100_000 */
-  readonly changesMax: number
+export interface RelatedReadBounds extends RelatedReadLimits {
   /** For each of: all before it to be visible, its turn and the statements, and what follows to arrive. @default 10_000 // 10 s */
   readonly timeoutMs: number
 }
 
-export const RELATED_READ_BOUNDS: RelatedReadBounds = {
-  rowsMax: 100_000,
-  bytesMax: 32 * 1024 * 1024,
-  changesMax: 100_000,
-  timeoutMs: 10_000,
+export const RELATED_READ_BOUNDS: RelatedReadBounds = { ...RELATED_ROWS_BOUNDS, timeoutMs: 10_000 }
+
+/** What reads have cost so far. */
+export interface RelatedReadsCost {
+  readonly reads: number
+  readonly readMs: number
 }
 
 /** What a reader works with. */
@@ -77,6 +73,7 @@ const COMPARED_KEYS_MAX = 1_000
 export class RelatedRowReader implements SnapshotReader {
   readonly #options: RelatedRowReaderOptions
   readonly #bounds: RelatedReadBounds
+  #cost: RelatedReadsCost = { reads: 0, readMs: 0 }
   /** A transaction that every read sees that began after so many; in this log, of this history. */
   #visible: {
     readonly log: ReadableLog
@@ -88,6 +85,10 @@ export class RelatedRowReader implements SnapshotReader {
   constructor(options: RelatedRowReaderOptions) {
     this.#options = options
     this.#bounds = { ...RELATED_READ_BOUNDS, ...options.bounds }
+  }
+
+  get cost(): RelatedReadsCost {
+    return this.#cost
   }
 
   /** @throws RESYNC_REQUIRED */
@@ -159,9 +160,20 @@ export class RelatedRowReader implements SnapshotReader {
     const model = { ...request.model, schema: request.model.schema ?? schema }
     const queries = [...queriesOf(request, narrowedTo?.(model) ?? null)]
     const readAll = (findMany: FindMany) => this.#readAll(findMany, request, queries)
-    const read = () => atFence(client, model, this.#bounds.timeoutMs, readAll)
+    const read = () => this.#measured(atFence(client, model, this.#bounds.timeoutMs, readAll))
     const { signal } = new AbortController()
     return turns.run({ key: keyOf(request, queries), since, signal, read }).catch(failedReading(model.name))
+  }
+
+  /** What many share counts once; so does what fails. */
+  async #measured<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const begunMs = this.#options.monotonicMs()
+    try {
+      return await answer
+    } finally {
+      const { reads, readMs } = this.#cost
+      this.#cost = { reads: reads + 1, readMs: readMs + this.#options.monotonicMs() - begunMs }
+    }
   }
 
   /** All statements in one snapshot; a row that several of them find comes once. */

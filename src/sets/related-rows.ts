@@ -2,7 +2,7 @@
  * Sets, between stages 6 and 7. Which rows a change of other rows may concern. The keys that a transaction put into a set or took out of it
  * name them: the rows that have one of these keys, whatever they are otherwise.
  */
-import { type Condition, type KeySetSpec, relatedTests } from '../bus/filter/condition.ts'
+import type { Condition, KeySetSpec, RelatedTest } from '../bus/filter/condition.ts'
 import { relatedKeyOf } from '../bus/filter/related-keys.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../changes/change.ts'
@@ -29,17 +29,18 @@ export interface TransactionKeys {
   keysAt(set: KeySetSpec, at: number): KeyMap
 }
 
-/** The rows that a transaction may have moved into the condition or out of it without writing them; null for none. */
+/** The rows that a transaction may have moved into conditions with these tests or out of them without writing them; null for none. */
 export function rowsConcerned(
   model: ModelSpec,
-  conditions: readonly Condition[],
+  tests: readonly RelatedTest[],
   keys: TransactionKeys,
   at: number,
 ): RowRequest | null {
-  const keyed = conditions.flatMap(relatedTests).flatMap(({ fields, domains, set }) => {
+  const keyed: KeyedRows[] = []
+  for (const { fields, domains, set } of tests) {
     const toggled = keys.toggledBy(set, at)
-    return toggled.size === 0 ? [] : [{ fields, domains, keys: toggled }]
-  })
+    if (toggled.size > 0) keyed.push({ fields, domains, keys: toggled })
+  }
   return keyed.length === 0 ? null : { model, keyed, areMoved: true }
 }
 

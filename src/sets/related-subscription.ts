@@ -57,6 +57,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
   /** What it has for a cursor until all first rows have come; null where there are none to come any more. */
   #partialCursor: string | null = null
   isEnded = false
+  isBehind = true
   /** Set while it has everything there is. */
   #wake: (() => void) | null = null
   /** The transactions that concern it, of those that have come; null while it reads all there are. */
@@ -86,8 +87,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
       sightAt: (ordinal) => this.#view.sightAt(ordinal),
       whenLate: () => this.whenLate() ?? firstRowsLate(),
     }
-    const isLatest = request.conflates === true
-    this.#answers = isLatest ? new LatestAnswers(request, host.reading, source) : new Answers(source)
+    this.#answers = request.conflates ? new LatestAnswers(request, host.reading, source) : new Answers(source)
   }
 
   /** Everything up to this transaction has been given; null for one that has everything there is, or has not begun. */
@@ -171,7 +171,7 @@ export class RelatedSubscription extends AsyncIteration<RelatedEvent> implements
     this.isEnded = true
     this.#view.release()
     this.#host.reading.held.letGo(this)
-    this.#host.forget(this)
+    this.#host.forget(this, error)
     this.#wake?.()
     this.#answers.end(error)
   }

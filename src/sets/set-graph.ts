@@ -12,6 +12,7 @@ import { invariant, RowcastError } from '../errors.ts'
 import { ConcernedIndex } from './concerned-index.ts'
 import { HeldSet, idOf, type SetId, type SetWatcher, type Watch } from './held-set.ts'
 import { KeySet, type KeySetReading, type KeySets } from './key-set.ts'
+import { RELATED_ROWS_BOUNDS, type SetLimits } from './related-rows-options.ts'
 import type { StreamTransaction } from './rows-at.ts'
 
 /** The sets of somebody's conditions. */
@@ -32,20 +33,10 @@ export interface HeldSets {
   release(): void
 }
 
-/** The bounds of all sets together. */
-export interface SetGraphLimits {
-  /** Keys, those included that somebody may still ask for. @default 2_000_000 */
-  readonly keysMax: number
-  /** Transactions that may wait for one set. @default 10_000 */
-  readonly pendingMax: number
-}
-
-const SET_GRAPH_LIMITS: SetGraphLimits = { keysMax: 2_000_000, pendingMax: 10_000 }
-
 /** All sets of one process. */
 export class SetGraph {
   readonly #reading: KeySetReading
-  readonly #limits: SetGraphLimits
+  readonly #limits: SetLimits
   readonly #held = new Map<SetId, HeldSet>()
   /** The keys of those that have steps to take. */
   readonly #unsettled = new Set<LiveKeys>()
@@ -61,10 +52,10 @@ export class SetGraph {
   #kept = 0
 
   /** @param ordinal the transaction that the stream has come to */
-  constructor(ordinal: number, reading: KeySetReading, limits: Partial<SetGraphLimits> = {}) {
+  constructor(ordinal: number, reading: KeySetReading) {
     this.#ordinal = ordinal
     this.#reading = reading
-    this.#limits = { ...SET_GRAPH_LIMITS, ...limits }
+    this.#limits = { ...RELATED_ROWS_BOUNDS, ...reading.limits }
   }
 
   /** How many sets are kept. */
@@ -221,7 +212,7 @@ export class SetGraph {
   /** Runs a step behind those before it, and behind what the inputs have been asked so far. */
   #enqueue(held: HeldSet, step: () => Promise<void>): void {
     const before = [held.tail, ...[...held.inputs.values()].map(({ tail }) => tail)]
-    if (held.pending >= this.#limits.pendingMax) before.push(Promise.reject(tooSlow(held.spec)))
+    if (held.pending >= this.#limits.waitingMax) before.push(Promise.reject(tooSlow(held.spec)))
     held.pending += 1
     this.#unsettled.add(held)
     this.#moved.add(held)
@@ -229,7 +220,7 @@ export class SetGraph {
       await this.#reading.turns?.wait()
       await step()
       this.#count(held)
-      if (this.#kept > this.#limits.keysMax) throw tooManyKeys(held.spec, this.#limits.keysMax)
+      if (this.#kept > this.#limits.allKeysMax) throw tooManyKeys(held.spec, this.#limits.allKeysMax)
       // A set that has ended is never settled.
       held.pending -= 1
       if (held.pending === 0) this.#unsettled.delete(held)
@@ -252,11 +243,11 @@ function tooSlow({ model }: KeySetSpec): RowcastError {
   return cannotGoOn('related rows change faster than they can be followed', model.name)
 }
 
-function tooManyKeys({ model }: KeySetSpec, keysMax: number): RowcastError {
+function tooManyKeys({ model }: KeySetSpec, allKeysMax: number): RowcastError {
   return new RowcastError(
     'FILTER_TOO_BROAD',
-    `All conditions on related rows together, one on ${model.name} among them, have more than ${keysMax} keys.`,
-    { details: { keysMax } },
+    `All conditions on related rows together, one on ${model.name} among them, have more than ${allKeysMax} keys.`,
+    { details: { allKeysMax } },
   )
 }
 

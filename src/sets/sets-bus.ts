@@ -23,13 +23,13 @@ import { onAborted } from '../wire/shared-listener.ts'
 import { AccountShare } from './account-share.ts'
 import { costOfIncluded } from './included-relation.ts'
 import { leftWaiting } from './left-waiting.ts'
-import { hasAllAfter, nextTransactionOf, ordinalOf, passedOrdinalOf } from './log-transactions.ts'
+import { hasAllAfter, modelsMissed, newestOf, ordinalOf, passedOrdinalOf } from './log-transactions.ts'
 import { OpenSubscriptions } from './open-subscriptions.ts'
 import { RelatedAudiences } from './related-audiences.ts'
 import type { RelatedHost, RelatedReading, RelatedRequest } from './related-request.ts'
 import { RelatedSubscription } from './related-subscription.ts'
 import { SetGraph } from './set-graph.ts'
-import { sharedOf } from './settled-writes.ts'
+import { nothingAt, sharedOf } from './settled-writes.ts'
 import type { StreamFollower } from './stream-follower.ts'
 import { StreamWatchers } from './stream-watchers.ts'
 
@@ -45,8 +45,6 @@ export interface SetsBusOptions {
 
 /** After so many transactions it is looked who is behind, and what nobody needs any more. */
 const LOOK_INTERVAL = 64
-
-const NONE: ReadonlySet<string> = new Set()
 
 /** The bus. */
 export class SetsBus implements ChangeBus, RelatedHost {
@@ -90,6 +88,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
     const cost = filter.cost + costOfIncluded(include)
     const share = new AccountShare(account, cost, isInitial || after !== undefined)
     this.#open.add(subscription, share)
+    this.reading.observer?.onSubscribed?.(request.model.name, subscription)
     const end = this.#guard.wrap('end with a signal', () => subscription.end(null))
     if (signal !== undefined) this.#open.setForgetSignal(subscription, onAborted(signal, end))
     this.#endIfDue(subscription)
@@ -122,8 +121,9 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#open.fellBehind(subscription)
   }
 
-  forget(subscription: RelatedSubscription): void {
+  forget(subscription: RelatedSubscription, error: Error | null): void {
     this.#open.delete(subscription)
+    this.reading.observer?.onSubscriptionEnded?.(subscription.model, error, subscription)
   }
 
   open(start: StreamStart): void {
@@ -226,8 +226,8 @@ export class SetsBus implements ChangeBus, RelatedHost {
     const ordinal = ordinalOf(commitLsn)
     this.#follower.notePassed(commitLsn)
     this.#endWhoMissed(history, ordinal)
-    const found = nextTransactionOf(history.log, this.#open.models, ordinal - 1)
-    const looked = sharedOf(found ?? { ordinal, models: NONE, changesOf: () => [] })
+    const found = newestOf(history.log, this.#open.models, ordinal)
+    const looked = sharedOf(found ?? nothingAt(ordinal))
     callAll(graph.advance(found ?? looked, looked), (watcher) => watcher.concern(looked))
     callAll(this.#open.beginning(), (subscription) => this.#notice(subscription))
     this.#untilLook -= 1
@@ -244,8 +244,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
 
   /** Of a transaction that the log could not keep until its last part came, nobody has all, and no set is right behind it. */
   #endWhoMissed({ log }: History, ordinal: number): void {
-    const missed = [...this.#open.models].filter((model) => !hasAllAfter(log, model, ordinal - 1))
-    for (const model of missed)
+    for (const model of modelsMissed(log, this.#open.models, ordinal - 1))
       this.#endAll(cannotGoOn('a transaction is larger than what is retained', model), model)
   }
 

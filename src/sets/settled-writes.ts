@@ -4,6 +4,7 @@
 import type { ChangeFilter } from '../bus/filter/change-filter.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import type { AnyChange, ChangeAction } from '../changes/change.ts'
+import { positionOf } from './last-given.ts'
 import type { LiveRows } from './live-rows.ts'
 import type { WrittenEvent } from './related-event.ts'
 import type { StreamTransaction } from './rows-at.ts'
@@ -18,6 +19,7 @@ export interface AskedWrites {
 
 /** Changes of more rows are judged as they are taken. */
 const CHANGES_MAX = 100
+const NOTHING: ReadonlySet<string> = new Set()
 
 /** A write, and whether it is the last that comes of its transaction. */
 export type SettledWrite = WrittenEvent & { readonly isLast: boolean }
@@ -39,6 +41,11 @@ export function sharedOf(transaction: StreamTransaction): StreamTransaction {
       return changes
     },
   }
+}
+
+/** One that wrote nothing that anybody asks for. */
+export function nothingAt(ordinal: number): StreamTransaction {
+  return { ordinal, models: NOTHING, changesOf: () => [] }
 }
 
 /** Filters with one key judge alike, and ask the same sets. Null where that is not known. */
@@ -75,5 +82,8 @@ function judged(
     if (actions.length === 0 || actions.includes(change.action))
       wanted.push({ kind: 'written', change, judgement })
   }
-  return wanted.map((write, index) => ({ ...write, isLast: index === wanted.length - 1 }))
+  return wanted.map((write, index) => {
+    const isLast = index === wanted.length - 1
+    return { ...write, isLast, last: positionOf(write.change) }
+  })
 }

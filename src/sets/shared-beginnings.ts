@@ -5,6 +5,7 @@
 import type { History } from '../bus/history.ts'
 import { type Cursor, comparePositions, isSameOrigin, parseCursor } from '../changes/cursor.ts'
 import type { Lsn } from '../wire/lsn.ts'
+import type { StreamWatcher } from './stream-watchers.ts'
 
 /** Where a subscription begins. */
 export interface RowsBeginning {
@@ -34,13 +35,21 @@ export interface SharedBeginningsOptions {
   readonly wait: (ms: number) => Promise<void>
 }
 
-/** Those of one process, by model. */
-export class SharedBeginnings {
+/** Those of one process, by model. It watches the stream: where changes may be missing, what was read before is shared with nobody. */
+export class SharedBeginnings implements StreamWatcher {
   readonly #options: SharedBeginningsOptions
   readonly #byModel = new Map<string, SharedBeginning>()
 
   constructor(options: SharedBeginningsOptions) {
     this.#options = options
+  }
+
+  /** Where a change leads is said by the log, whoever comes. */
+  onPart(): void {}
+
+  onLost(model: string | null): void {
+    if (model === null) this.#byModel.clear()
+    else this.#byModel.delete(model)
   }
 
   /** `since` of whoever begins so: that of others, or its own, which is that of others from now on. */

@@ -18,21 +18,40 @@ export function rowIdOf(model: ModelSpec, row: AnyRow): string {
 export class WrittenRows {
   readonly #model: ModelSpec
   readonly #ids = new Set<string>()
+  /** The only change so far: most transactions write one row of a model, and nobody asks which. */
+  #single: AnyChange | null = null
+  #isFirst = true
 
   constructor(model: ModelSpec) {
     this.#model = model
   }
 
   /** Takes the next change. Returns whether the row before it is from before the transaction. */
-  note({ old, new: after }: AnyChange): boolean {
+  note(change: AnyChange): boolean {
+    if (this.#isFirst) {
+      this.#isFirst = false
+      this.#single = change
+      return change.old !== null
+    }
+    this.#addSingle()
+    return this.#add(change)
+  }
+
+  has(row: AnyRow): boolean {
+    this.#addSingle()
+    return this.#ids.has(rowIdOf(this.#model, row))
+  }
+
+  #addSingle(): void {
+    if (this.#single !== null) this.#add(this.#single)
+    this.#single = null
+  }
+
+  #add({ old, new: after }: AnyChange): boolean {
     const before = old === null ? null : rowIdOf(this.#model, old)
     const isFirst = before !== null && !this.#ids.has(before)
     if (before !== null) this.#ids.add(before)
     if (after !== null) this.#ids.add(rowIdOf(this.#model, after))
     return isFirst
-  }
-
-  has(row: AnyRow): boolean {
-    return this.#ids.has(rowIdOf(this.#model, row))
   }
 }

@@ -20,6 +20,7 @@ const LEFT_OUT = {
   showMetadata: 'the schema has no such field',
   durability: 'of the source',
   slowSubscribers: 'bounds of memory; nobody may choose `overflow`',
+  relatedRows: 'of the source',
   sessions: 'refused before: CLI_NO_SESSIONS',
   dev: 'of another command',
 } satisfies Partial<Record<keyof Config, string>>

@@ -65,6 +65,7 @@ function observeBus(options: MemoryBusOptions = {}) {
     listCost: () => ({
       ...{ sets: 2, subscriptions: 9, reads: 3, readMs: 1_500, patches: 4, lateMs: 250, shownLateMs: 750 },
     }),
+    relatedCost: () => ({ sets: 5, keys: 70, reads: 6, readMs: 2_500 }),
     observe: (observer) => observers.add(observer),
   }
   const metrics = createMetrics(source, {

@@ -583,7 +583,7 @@ it('counts what falls away, and what goes with it that is too slow', async () =>
   const { commit, subscription } = openBlog([], {
     held,
     bytesOf: (rows) => 12 * rows.length,
-    onDropped: (...each) => dropped.push(each.slice(0, 3)),
+    observer: { onDropped: (...each) => dropped.push(each.slice(0, 3)) },
   })
   await turn()
   commit(20, update(1, 'a', 'b'))

@@ -252,3 +252,21 @@ it('first rows wait for what had committed before they were asked for', async ()
   expect(asked).toEqual([30])
   await subscription.return()
 })
+
+it('whoever watches hears of each that begins and ends, and of what ended it', async () => {
+  const heard: unknown[] = []
+  const observer = {
+    onSubscribed: (model: string) => heard.push(model),
+    onSubscriptionEnded: (model: string, error: Error | null) =>
+      heard.push([model, isRowcastError(error) ? error.code : error]),
+  }
+  const { bus, subscribe } = relatedBlog(async () => [], 100, { observer })
+  bus.open(start)
+  const [left, missed] = [subscribe(), subscribe()]
+  const waiting = missed.next()
+  await left.return()
+  bus.cut('User')
+  await expect(waiting).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+  await missed.return()
+  expect(heard).toEqual(['Post', 'Post', ['Post', null], ['Post', 'RESYNC_REQUIRED']])
+})

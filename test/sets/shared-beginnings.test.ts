@@ -29,7 +29,7 @@ function world() {
     const cursor = endCursorBefore(PLAIN_ORIGIN, lsnOf(at))
     return beginnings.sinceOf('Post', { cursor, endLsn: lsnOf(endLsn) }, since)
   }
-  return { state, sinceOf }
+  return { state, sinceOf, beginnings }
 }
 
 it('is that of others while nothing of the model has been written', async () => {
@@ -55,4 +55,13 @@ it('waits for nothing where nobody has rows that are as good', async () => {
   state.nowMs = 60_000
   expect(await sinceOf(9, 3, 1_000)).toBe(3)
   expect(state.waits).toBe(0)
+})
+
+it.each(['Post', null])('is that of nobody any more where changes of %s may be missing', async (model) => {
+  const { sinceOf, beginnings } = world()
+  await sinceOf(5, 1)
+  beginnings.onLost('Tag')
+  expect(await sinceOf(6, 2)).toBe(1)
+  beginnings.onLost(model)
+  expect(await sinceOf(7, 3)).toBe(3)
 })

@@ -157,8 +157,11 @@ export function allSetsOf(condition: Condition): readonly KeySetSpec[] {
   return keySetsOf(condition).flatMap((set) => [set, ...allSetsOf(set.condition)])
 }
 
+/** A test of a row's own key. */
+export type RelatedTest = Extract<Condition, { kind: 'related' }>
+
 /** The tests of a row's own key that a condition makes itself. */
-export function relatedTests(condition: Condition): readonly Extract<Condition, { kind: 'related' }>[] {
+export function relatedTests(condition: Condition): readonly RelatedTest[] {
   if ('conditions' in condition) return condition.conditions.flatMap(relatedTests)
   if (condition.kind === 'not') return relatedTests(condition.condition)
   return condition.kind === 'related' ? [condition] : []

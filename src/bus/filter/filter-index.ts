@@ -25,6 +25,8 @@ export interface FilterIndexSize {
 
 /** The subscribers of one model, by what they ask for. */
 export interface FilterIndex<S> {
+  /** How many subscribers there are. */
+  readonly count: number
   readonly size: FilterIndexSize
   /** Adds a subscriber; null asks for every change. @param keysOf gives the keys of the sets that the filter asks */
   add(subscriber: S, filter: ChangeFilter | null, keysOf?: KeysOf): void
@@ -112,6 +114,10 @@ class AnchoredIndex<S> implements FilterIndex<S> {
   constructor(model: ModelSpec, unsettled: ReadonlySet<LiveKeys> | null) {
     this.#model = model
     this.#unsettled = unsettled
+  }
+
+  get count(): number {
+    return this.#entries.size
   }
 
   get size(): FilterIndexSize {
