@@ -8,7 +8,8 @@ import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
 import { Dice } from '../support/live-world.ts'
 import { NO_REDIS, openRedis } from '../support/redis.ts'
-import { createRelatedTables, playRelatedWorld, registerRelated } from '../support/related-oracle.ts'
+import { playRelatedWorld, registerRelated } from '../support/related-oracle.ts'
+import { createRelatedTables, PAIRS_SCHEMA } from '../support/related-tables.ts'
 import { provideRelationProject } from '../support/relation-schema.ts'
 import { until } from '../support/tags.ts'
 
@@ -54,9 +55,9 @@ class Fleet implements AsyncDisposable {
 
 describe.skipIf(NO_REDIS !== null)('subscriptions that follow relations, at gateways', () => {
   it('have what a search finds after every transaction, whoever stops', { timeout: 120_000 }, async () => {
-    const project = await provideRelationProject('relations-followed', { hasMarks: true })
+    const project = await provideRelationProject('relations-paired', { hasMarks: true, more: PAIRS_SCHEMA })
     await using database = await openDatabase()
-    await createRelatedTables(database)
+    await createRelatedTables(database, { catalog: project.catalog, cascades: SEED % 2 === 1 })
     await using redis = await openRedis()
     await using fleet = new Fleet(database, project, redis.url)
     const taps = [fleet.start('tap'), fleet.start('tap')]

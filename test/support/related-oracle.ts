@@ -21,11 +21,17 @@ import { rowIdOf } from '../../src/sets/written-rows.ts'
 import type { TestDatabase } from './database.ts'
 import { Dice } from './live-world.ts'
 import { naiveFind, naiveKeys, type Tables } from './naive-keys.ts'
-import { MARK, MARKED_TABLES, relationWhere } from './relation-schema.ts'
+import { joinedRows, joinTablesOf, PAIRS } from './related-tables.ts'
+import { checkWrites, type FollowedWrites, followWrites } from './related-writes-oracle.ts'
+import { MARK, relationWhere } from './relation-schema.ts'
 import type { AnyObject } from './where-arbitrary.ts'
 
 const WRITERS = 3
+/** What whoever asks for writes asks about. */
+const WRITES_ASKED: readonly (readonly ('old' | 'new')[])[] = [['old'], ['new'], ['old', 'new']]
 const END = 999
+/** A row of each model that is written and written again, for whoever asks for writes: until then he is given them. */
+const LAST_WRITTEN = 998
 
 const quote = (name: string) => `"${name}"`
 
@@ -85,7 +91,7 @@ async function write(
       try {
         for (let left = 1 + dice.below(4); left > 0; left -= 1) await writeOnce(client, models, dice)
         if (isEmptying && count === transactions >> 1)
-          await client.query(`TRUNCATE ${quote(dice.pick(models).table)}`)
+          await client.query(`TRUNCATE ${quote(dice.pick(models).table)} CASCADE`)
         if (dice.chance(0.2)) await sleep(dice.below(5))
         await client.query(dice.chance(0.1) ? 'ROLLBACK' : 'COMMIT')
       } catch {
@@ -142,7 +148,8 @@ class Truth {
   }
 
   #note(commitLsn: bigint): void {
-    const tables = Object.fromEntries([...this.#rows].map(([name, rows]) => [name, [...rows.values()]]))
+    const rows = Object.fromEntries([...this.#rows].map(([name, each]) => [name, [...each.values()]]))
+    const tables = { ...rows, ...joinedRows(rows[PAIRS] ?? []) }
     this.boundaries.push({ commitLsn, tables })
   }
 }
@@ -217,7 +224,7 @@ async function* subscribe(
 ): AsyncGenerator<Event> {
   const isInitial = after === undefined
   const overflow = conflates ? 'conflate' : 'end'
-  const orEnd = (filter: AnyObject) => ({ OR: [filter, END_ROW[model.name]] })
+  const orEnd = (filter: AnyObject) => orEndOf(model, filter)
   if (policy === null) {
     const options = { where: orEnd(where), overflow, ...(isInitial ? { initial: true } : { after }) }
     for await (const event of rowcast.subscribe(model.name, options as never)) yield event as unknown as Event
@@ -237,11 +244,18 @@ async function* subscribe(
   }
 }
 
-/** Whether the filter asks other rows, and none of a join table. */
+/** Whether the filter asks other rows. */
 function isFollowed(model: ModelSpec, catalog: ModelCatalog, where: AnyObject): boolean {
   const sets = allSetsOf(parseWhere(model, catalog, where, { relations: {} }))
-  return sets.length > 0 && sets.every((set) => END_ROW[set.model.name] !== undefined)
+  return sets.length > 0
 }
+
+/** One of each model. */
+const rowsOf = (id: number) => `
+  INSERT INTO "User" VALUES (${id}, 'z'); INSERT INTO "Post" VALUES (${id}, 'z', ${id}, ${id});
+  INSERT INTO "Tag" VALUES (${id}, 'z'); INSERT INTO "_PostToTag" VALUES (${id}, ${id});
+  INSERT INTO "Team" VALUES (${id}, 'z', false, 'z', ${id}, null); INSERT INTO "Org" VALUES ('z', ${id}, 'z');
+  INSERT INTO "Member" VALUES (${id}, ${id}, 'z'); INSERT INTO "Badge" VALUES (${id}, ${id}, 'z', 'z', ${id});`
 
 /** A row of each model that is written last, and that each subscriber asks for. */
 const END_ROW: Readonly<Record<string, AnyObject>> = {
@@ -251,15 +265,22 @@ const END_ROW: Readonly<Record<string, AnyObject>> = {
   User: { id: END },
   Badge: { id: END },
   Post: { id: END },
+  Tag: { id: END },
 }
-const isEnd = (row: AnyRow | null) => row !== null && (row['id'] ?? row['userId'] ?? row['code']) === END
+const keyOfEnd = (model: string) => Object.keys(END_ROW[model] ?? {})[0] ?? ''
+const orEndOf = ({ name }: ModelSpec, filter: AnyObject, id = END): AnyObject => ({
+  OR: [filter, { [keyOfEnd(name)]: id }],
+})
+const hasKey = (row: AnyRow | null, id: number) =>
+  row !== null && (row['id'] ?? row['userId'] ?? row['code'] ?? row['a']) === id
+const isEnd = (row: AnyRow | null) => hasKey(row, END)
+const isWrittenLast = (row: AnyRow | null) => hasKey(row, LAST_WRITTEN)
 
 /** Its rows after each transaction are those that a search finds. */
 function check(followed: Followed, truth: Truth, catalog: ModelCatalog): number {
   const { model, where, policy, from, first, events, ended, conflates } = followed
   if (from === null) return 0
-  const parse = (filter: AnyObject) =>
-    parseWhere(model, catalog, { OR: [filter, END_ROW[model.name]] }, { relations: {} })
+  const parse = (filter: AnyObject) => parseWhere(model, catalog, orEndOf(model, filter), { relations: {} })
   const rule = policy === null ? ALWAYS : parse(policy)
   const condition = allOf([rule, parse(where)])
   const idOf = (row: AnyRow) => rowIdOf(model, row)
@@ -318,10 +339,12 @@ function fold(rows: Map<string, AnyRow>, event: Event, idOf: (row: AnyRow) => st
   if (row !== null && transition !== 'LEFT') rows.set(idOf(row), row)
 }
 
-/** As two of them are registered: of teams and members, rows that are marked as deleted count as gone. */
+/** Models are live, and join tables followed: of teams, members and posts, rows that are marked as deleted count as gone. */
 export function registerRelated(rowcast: Rowcast, catalog: ModelCatalog): void {
   for (const { name } of relatedModels(catalog))
     rowcast.register(name, (MARKED.has(name) ? { softDelete: MARK } : {}) as never)
+  rowcast.register(PAIRS)
+  for (const { name } of joinTablesOf(catalog)) rowcast.follow(name as never)
 }
 const MARKED: ReadonlySet<string> = new Set(['Team', 'Member', 'Post'])
 
@@ -341,14 +364,9 @@ export interface RelatedWorld {
   readonly onWritten?: ((share: number) => void) | undefined
 }
 
-/** The models whose rows are written and asked for: all but those of join tables. */
+/** The models whose rows are asked for. */
 export function relatedModels(catalog: ModelCatalog): readonly ModelSpec[] {
   return Object.values(catalog.models).filter(({ name }) => END_ROW[name] !== undefined)
-}
-
-/** Creates their tables. */
-export async function createRelatedTables(database: TestDatabase): Promise<void> {
-  await database.query(MARKED_TABLES)
 }
 
 /** Writes, follows and compares. @throws where what one was given is not what a search finds */
@@ -357,27 +375,38 @@ export async function playRelatedWorld(world: RelatedWorld) {
   const models = relatedModels(catalog)
   const beginning = await ledger.changeCursor()
   const changes: (Event & { readonly model: string; readonly index: number })[] = []
-  const followers = models.map(async ({ name }) => {
+  const pairs = catalog.models[PAIRS] as ModelSpec
+  const followers = [...models, pairs].map(async ({ name }) => {
     for await (const change of ledger.subscribe(name, { after: beginning })) {
       changes.push(change as never)
       if (change.action === 'INSERT' && isEnd(change.new as AnyRow)) return
     }
   })
-  const followed = await writeAndFollow(world, models)
+  const { followed, writes } = await writeAndFollow(world, models, beginning)
   await Promise.all(followers)
   changes.sort((a, b) => Number(a.transaction.commitLsn - b.transaction.commitLsn) || a.index - b.index)
-  const truth = new Truth(models)
+  const truth = new Truth([...models, pairs])
   truth.take(changes)
   await checkTruth(world.database, truth)
   let compared = 0
   for (const one of followed) compared += check(one, truth, catalog)
+  let judged = 0
+  for (const one of writes) {
+    const filter = (where: AnyObject) => parseWhere(one.model, catalog, where, { relations: {} })
+    judged += checkWrites(one, {
+      writes: changes.filter(({ model }) => model === one.model.name),
+      tablesAfter: (lsn) => truth.at(lsn),
+      tablesBefore: (lsn) => truth.at(lsn - 1n),
+      ...{ parse: filter, isEnd: isWrittenLast },
+    })
+  }
   const ended = followed.filter((one) => one.ended !== null)
   const moved = followed.flatMap(({ events }) => events.filter(({ action }) => action === 'READ')).length
   process.stdout.write(
     `Related subscriptions, seed ${seed}: ${truth.boundaries.length} transactions, ${followed.length} subscribers, ` +
-      `${followed.filter(({ conflates }) => conflates).length} of them conflate, ${moved} rows moved, ${compared} boundaries compared, ${ended.length} ended: ${[...new Set(ended.map((one) => one.ended))].join(' / ')}\n`,
+      `${followed.filter(({ conflates }) => conflates).length} of them conflate, ${moved} rows moved, ${compared} boundaries compared, ${judged} writes judged by what they ask of other rows, ${ended.length} ended: ${[...new Set(ended.map((one) => one.ended))].join(' / ')}\n`,
   )
-  return { moved, compared, ended: ended.length }
+  return { moved, compared, judged, ended: ended.length }
 }
 
 /** What the changes say in the end is what the tables have, without what is marked. */
@@ -397,16 +426,19 @@ async function checkTruth(database: TestDatabase, truth: Truth): Promise<void> {
 async function writeAndFollow(
   { database, catalog, seed, transactions, subscribers: most, reader, onWritten }: RelatedWorld,
   models: readonly ModelSpec[],
-): Promise<readonly Followed[]> {
+  beginning: string,
+): Promise<{ readonly followed: readonly Followed[]; readonly writes: readonly FollowedWrites[] }> {
   const dice = new Dice(seed)
+  const ofWrites: Promise<FollowedWrites>[] = []
   const subscribers: Promise<readonly Followed[]>[] = []
   let isWriting = true
-  let written = 0
-  const note = () => onWritten?.(++written / (WRITERS * transactions))
+  let count = 0
+  const written = [...models, ...joinTablesOf(catalog)]
+  const note = () => onWritten?.(++count / (WRITERS * transactions))
   const writers = Promise.all(
     Array.from({ length: WRITERS }, (_, index) => {
       const options = { isEmptying: index === 0, transactions, onWritten: note }
-      return write(database, models, new Dice(seed * 100 + index), options)
+      return write(database, written, new Dice(seed * 100 + index), options)
     }),
   ).finally(() => {
     isWriting = false
@@ -417,6 +449,7 @@ async function writeAndFollow(
       return [model, found.filter((where) => isFollowed(model, catalog, where))]
     }),
   )
+  const begun = { from: parseCursor(beginning).position.commitLsn, after: beginning }
   while (isWriting && subscribers.length < most) {
     const model = dice.pick(models)
     const any = () => dice.pick(wheres.get(model) ?? [{}])
@@ -424,12 +457,24 @@ async function writeAndFollow(
     const asked = { model, where: any(), policy: dice.chance(0.6) ? any() : null, conflates }
     const own = { dice: new Dice(seed * 1_000 + subscribers.length), isOver: () => !isWriting }
     subscribers.push(follow(reader, asked, own))
+    if (dice.chance(0.5)) {
+      const which = Object.fromEntries(
+        dice.pick(WRITES_ASKED).map((name) => [name, orEndOf(model, any(), LAST_WRITTEN)]),
+      )
+      ofWrites.push(
+        followWrites(reader, { model, old: null, new: null, ...which }, { ...begun, isEnd: isWrittenLast }),
+      )
+    }
     await sleep(dice.below(60))
   }
   await writers
-  await database.query(`
-    INSERT INTO "User" VALUES (${END}, 'z'); INSERT INTO "Post" VALUES (${END}, 'z', ${END}, ${END});
-    INSERT INTO "Team" VALUES (${END}, 'z', false, 'z', ${END}, null); INSERT INTO "Org" VALUES ('z', ${END}, 'z');
-    INSERT INTO "Member" VALUES (${END}, ${END}, 'z'); INSERT INTO "Badge" VALUES (${END}, ${END}, 'z', 'z', ${END});`)
-  return (await Promise.all(subscribers)).flat()
+  await database.query(rowsOf(LAST_WRITTEN))
+  // Once more, for those who ask for the row before.
+  for (const { table, fields, name } of models) {
+    const [column] = fields.map((field) => field.name).filter((each) => /^(name|role|title)$/.test(each))
+    const set = `UPDATE ${quote(table)} SET ${quote(String(column))} = 'zz'`
+    await database.query(`${set} WHERE ${quote(keyOfEnd(name))} = ${LAST_WRITTEN}`)
+  }
+  await database.query(rowsOf(END))
+  return { followed: (await Promise.all(subscribers)).flat(), writes: await Promise.all(ofWrites) }
 }

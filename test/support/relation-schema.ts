@@ -90,9 +90,12 @@ export const MARK = 'gone'
 export const MARKED_TABLES =
   RELATION_TABLES + MARKABLE.map((model) => `ALTER TABLE "${model}" ADD ${MARK} boolean;`).join('\n')
 
-/** The schema's client and catalog. @param name of the folder they are generated into; tests that run side by side have two */
-export function provideRelationProject(name: string, { hasMarks = false } = {}): Promise<SchemaProject> {
-  const text = SCHEMA.replace(/^model (\w+) \{$/gmu, (line, model: string) =>
+/** The schema's client and catalog. @param name of the folder they are generated into; tests that run side by side have two @param more models besides */
+export function provideRelationProject(
+  name: string,
+  { hasMarks = false, more = '' } = {},
+): Promise<SchemaProject> {
+  const text = (SCHEMA + more).replace(/^model (\w+) \{$/gmu, (line, model: string) =>
     hasMarks && MARKABLE.includes(model) ? `${line}\n  ${MARK} Boolean?` : line,
   )
   return generateSchemaProject(name, { text })
