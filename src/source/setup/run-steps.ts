@@ -8,7 +8,7 @@ import { isRowcastError, RowcastError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 import type { DriverTarget } from '../../wire/driver-target.ts'
 import { type DatabaseSession, withDatabaseSession } from '../db/sql.ts'
-import { type SessionAhead, readLockHolders, readWriters } from './lock-holders.ts'
+import { readLockHolders, readWriters, type SessionAhead } from './lock-holders.ts'
 import type { SetupStep } from './setup-goal.ts'
 import { runOnSlotServer } from './standby-slot.ts'
 
