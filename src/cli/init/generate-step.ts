@@ -27,21 +27,35 @@ export async function generateStep(
     return { folder, commands: [manager.run(`prisma generate${flag}`)] }
   }
   const path = project.files.length === 1 ? project.file.path : project.path
-  const { isUsual } = await readPrismaPaths(home, { mayNotRun: true })
+  const isUsual = await readPrismaPaths(home, { mayNotRun: true }).then(
+    (paths) => paths.isUsual(path),
+    () => false,
+  )
   const there = [
     ...(declared.has('rowcast') ? [] : [manager.install(['rowcast'])]),
-    manager.run(`prisma generate${isUsual(path) ? '' : schemaFlag(path, home)}`),
+    manager.run(`prisma generate${isUsual ? '' : schemaFlag(path, home)}`),
   ]
-  const to = slashed(relative(folder, home))
-  // In a shell of its own: what comes next runs here.
-  return { folder: home, commands: there.map((command) => `(cd ${to} && ${command})`) }
+  return { folder: home, commands: runThere(there, shellPath(folder, home), shellPath(home, folder)) }
+}
+
+/** In a shell of its own where shells have that: what comes next runs here. Pure. */
+export function runThere(
+  commands: readonly string[],
+  to: string,
+  back: string,
+  platform: NodeJS.Platform = process.platform,
+): readonly string[] {
+  if (platform === 'win32') return [`cd ${to}`, ...commands, `cd ${back}`]
+  return commands.map((command) => `(cd ${to} && ${command})`)
 }
 
 /** Where Prisma does not look by itself. */
 function schemaFlag(path: string, folder: string): string {
-  return ` --schema ${slashed(relative(folder, path))}`
+  return ` --schema ${shellPath(folder, path)}`
 }
 
-function slashed(path: string): string {
-  return path.split(sep).join('/')
+/** The path between them, as every shell takes it. */
+function shellPath(from: string, to: string): string {
+  const path = relative(from, to).split(sep).join('/')
+  return /^[\w./@+-]+$/.test(path) ? path : `"${path}"`
 }

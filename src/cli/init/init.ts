@@ -156,7 +156,8 @@ async function writeConfig(project: PrismaProject, folder: string): Promise<Deed
   /** Where `plan` would not find it from here: the schema is another package's, or in a folder of its own name. */
   async function migrationsElsewhere(): Promise<string | undefined> {
     if (project.isUsual) return undefined
-    const found = await findMigrations(folder, project.path)
+    // A config that cannot be run yet hides where they are, and that is all: the schema has been changed by now.
+    const found = await findMigrations(folder, project.path).catch(() => null)
     const usual = await findMigrations(folder).catch(() => null)
     return found === null || found === usual ? undefined : from(found)
   }

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runThere } from '../../../src/cli/init/generate-step.ts'
 import { init } from '../../../src/cli/init/init.ts'
 import { readSchemaBlocks } from '../../../src/cli/init/schema-blocks.ts'
 import { findPackageManager, hintFor } from '../../../src/cli/package-manager.ts'
@@ -442,5 +443,16 @@ describe('commands in hints', () => {
   it('and package.json may name it under devEngines', async () => {
     await write('package.json', '{ "devEngines": { "packageManager": { "name": "pnpm", "version": "10" } } }')
     expect(manager('npm/11').name).toBe('pnpm')
+  })
+})
+
+describe('what runs in the package that has the schema', () => {
+  it('runs in a shell of its own, and on Windows goes there and back', () => {
+    const commands = ['npm install rowcast', 'npx prisma generate']
+    expect(runThere(commands, '"../my db"', '../app', 'linux')).toEqual([
+      '(cd "../my db" && npm install rowcast)',
+      '(cd "../my db" && npx prisma generate)',
+    ])
+    expect(runThere(commands, '../db', '../app', 'win32')).toEqual(['cd ../db', ...commands, 'cd ../app'])
   })
 })
