@@ -26,6 +26,7 @@ import { type EventSubscription, RowSubscription, type RowsRequest } from './set
 import { rowKeyOf, rowsBehind } from './sets/seek.ts'
 import type { SetsBus } from './sets/sets-bus.ts'
 import { type RowsBeginning, SharedBeginnings } from './sets/shared-beginnings.ts'
+import { type TableNames, TableStamps } from './sets/table-stamps.ts'
 import { unmarkedWhere } from './sets/unmarked-where.ts'
 
 /** What is needed of a rowcast. */
@@ -39,6 +40,7 @@ export interface FirstRowsHost {
   readonly softDeleteOf: (model: string) => string | undefined
   readonly bus: Pick<SetsBus, 'history' | 'watchers'>
   readonly guard: Pick<Guard, 'wrap'>
+  readonly names: TableNames
   /** The cursor for now, and where the WAL ended then. */
   readonly lookNow: () => Promise<RowsBeginning>
   /** It comes to be after this. */
@@ -81,9 +83,10 @@ export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
   const now = () => performance.now()
   const beginnings = new SharedBeginnings({ history: () => bus.history, now, wait })
   bus.watchers.add(beginnings)
+  const stamps = new TableStamps(host)
   const firstRows = (model: ModelSpec, request: RowsRequest) => {
     checkRequest(host, model, request)
-    return new FirstRows(partsOf({ ...host, reads, beginnings }, model, request))
+    return new FirstRows(partsOf({ ...host, reads, beginnings, stamps }, model, request))
   }
   return {
     subscribe<C>(model: ModelSpec, request: LibraryRequest) {
@@ -117,7 +120,11 @@ export function libraryConditions(
 }
 
 function partsOf(
-  host: FirstRowsHost & { readonly reads: PageReads; readonly beginnings: SharedBeginnings },
+  host: FirstRowsHost & {
+    readonly reads: PageReads
+    readonly beginnings: SharedBeginnings
+    readonly stamps: TableStamps
+  },
   model: ModelSpec,
   { filter, conditions: asked, pageSize, signal, label, account, overflow }: RowsRequest,
 ): FirstRowsParts {
@@ -132,8 +139,8 @@ function partsOf(
   return {
     ...{ compareKeys, signal, held, account },
     async changeCursor() {
-      const beginning = await host.lookNow()
-      since = await host.beginnings.sinceOf(model.name, beginning, reads.begun)
+      const [beginning, stamp] = await Promise.all([host.lookNow(), host.stamps.of(model)])
+      since = await host.beginnings.sinceOf(model.name, { ...beginning, stamp }, reads.begun)
       return beginning.cursor
     },
     subscribe: (after) =>

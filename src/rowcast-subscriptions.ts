@@ -58,7 +58,7 @@ type FaceParts<Types extends ModelTypeMap> = Pick<
   'catalog' | 'models' | 'scaling' | 'bus' | 'held' | 'hub' | 'presence' | 'visibility' | 'guard'
 > & {
   readonly options: Pick<RowcastParts<Types>['options'], 'prisma' | 'overflow' | 'answerTimeoutMs' | 'lists'>
-  readonly names: Pick<RowcastParts<Types>['names'], 'schema'>
+  readonly names: Pick<RowcastParts<Types>['names'], 'schema' | 'publication'>
 }
 
 /** What reads, as far as it is asked. */
@@ -78,7 +78,10 @@ export function createChangeFace<Types extends ModelTypeMap, Metadata>(
     softDeleteOf: (model: string) => models.options.get(model)?.softDelete,
   }
   const lookNow = () => positionForNow(parts, reader, answerTimeoutMs)
-  const rows = createRowSubscriptions({ ...host, bus, lookNow, guard: parts.guard, rowcast: () => face })
+  const rows = createRowSubscriptions({
+    ...{ ...host, bus, lookNow, guard: parts.guard, names: parts.names },
+    rowcast: () => face,
+  })
   const relatedHost = { ...host, bus, ...readerOf(parts, reader) }
   const transactionsHost: TransactionsHost = {
     ...{ catalog, prisma },

@@ -366,8 +366,9 @@ describe('architecture', () => {
       'source/facts/publication-facts.ts',
       'source/published/published-tables-sql.ts',
     ])
-    // What is published depends on flags of each level; of a writer a table that is being detached counts too.
+    // What is published depends on flags of each level; of a writer a table that is being detached counts too; a stamp is of the rows themselves.
     expect(knowing(/pg_inherits/)).toEqual([
+      'sets/table-stamps.ts',
       'source/db/published-relations-sql.ts',
       'source/facts/table-tree-sql.ts',
       'source/published/published-tables-sql.ts',

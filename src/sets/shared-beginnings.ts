@@ -1,6 +1,7 @@
 /**
  * Beside the spine, sets. From when on pages are as good as those that a subscription would read itself: as long as nothing of its model has
- * been written, the rows that others have read are what it would find. Nothing older is given: what has gone out of sight since is not shown.
+ * been written, and its table is as it was (table-stamps.ts), the rows that others have read are what it would find. Nothing older is given:
+ * what has gone out of sight since is not shown.
  */
 import type { History } from '../bus/history.ts'
 import { type Cursor, comparePositions, isSameOrigin, parseCursor } from '../changes/cursor.ts'
@@ -14,7 +15,13 @@ export interface RowsBeginning {
   readonly endLsn: Lsn | null
 }
 
-interface SharedBeginning {
+/** The same with the stamp of its table, that was asked for after the subscription was. */
+export interface StampedBeginning extends RowsBeginning {
+  /** Null: its rows are for nobody else. */
+  readonly stamp: string | null
+}
+
+interface SharedBeginning extends Pick<StampedBeginning, 'stamp'> {
   /** Held weakly: behind a gap nobody needs its log, and nobody may come for the model. */
   readonly history: WeakRef<History>
   readonly begun: Cursor
@@ -23,7 +30,7 @@ interface SharedBeginning {
   readonly untilMs: number
 }
 
-/** What is altered without a change that the stream brings is seen after so long by whoever comes. */
+/** What neither the stream nor the catalog shows, as a setting of the role, is seen after so long by whoever comes. */
 const SHARED_MS = 10_000
 /** How often it is looked, and how long at most, whether the stream has come to what a database shows. */
 const LOOK_INTERVAL_MS = 10
@@ -53,22 +60,28 @@ export class SharedBeginnings implements StreamWatcher {
   }
 
   /** `since` of whoever begins so: that of others, or its own, which is that of others from now on. */
-  async sinceOf(model: string, own: RowsBeginning, since: number): Promise<number> {
+  async sinceOf(model: string, own: StampedBeginning, since: number): Promise<number> {
+    const { stamp } = own
+    if (stamp === null) {
+      this.#byModel.delete(model)
+      return since
+    }
     const begun = parseCursor(own.cursor)
-    if (this.#find(model, begun) !== null && (await this.#hasCome(own.endLsn))) {
-      const shared = this.#find(model, begun)
+    if (this.#find(model, begun, stamp) !== null && (await this.#hasCome(own.endLsn))) {
+      const shared = this.#find(model, begun, stamp)
       if (shared !== null) return shared.since
     }
     const history = this.#options.history()
     const untilMs = this.#options.now() + SHARED_MS
-    if (history !== null) this.#byModel.set(model, { history: new WeakRef(history), begun, since, untilMs })
+    if (history !== null)
+      this.#byModel.set(model, { history: new WeakRef(history), begun, since, untilMs, stamp })
     return since
   }
 
   /** That of others, if it is good as far as the log has come. */
-  #find(model: string, own: Cursor): SharedBeginning | null {
+  #find(model: string, own: Cursor, stamp: string): SharedBeginning | null {
     const shared = this.#byModel.get(model)
-    return shared !== undefined && this.#isGood(shared, model, own) ? shared : null
+    return shared?.stamp === stamp && this.#isGood(shared, model, own) ? shared : null
   }
 
   /** Whether the log has all that the database has shown: of what is not there yet nothing is known. */

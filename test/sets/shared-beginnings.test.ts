@@ -10,7 +10,7 @@ const lsnOf = (commit: number) => toLsn(BigInt(commit))
 
 /** A log that the test moves; `waits` counts how often somebody had to wait for it. */
 function world() {
-  const state = { nowMs: 0, newest: 10, written: 1, waits: 0 }
+  const state = { nowMs: 0, newest: 10, written: 1, waits: 0, stamp: 'as made' as string | null }
   const history = {
     get log() {
       return { openLsn: null, newest: endBefore(lsnOf(state.newest)) }
@@ -27,7 +27,7 @@ function world() {
   })
   const sinceOf = (at: number, since: number, endLsn = at) => {
     const cursor = endCursorBefore(PLAIN_ORIGIN, lsnOf(at))
-    return beginnings.sinceOf('Post', { cursor, endLsn: lsnOf(endLsn) }, since)
+    return beginnings.sinceOf('Post', { cursor, endLsn: lsnOf(endLsn), stamp: state.stamp }, since)
   }
   return { state, sinceOf, beginnings }
 }
@@ -64,4 +64,17 @@ it.each(['Post', null])('is that of nobody any more where changes of %s may be m
   expect(await sinceOf(6, 2)).toBe(1)
   beginnings.onLost(model)
   expect(await sinceOf(7, 3)).toBe(3)
+})
+
+it('is that of nobody any more where the table is another one, or what is written to it does not come', async () => {
+  const { state, sinceOf } = world()
+  await sinceOf(5, 1)
+  state.stamp = 'altered'
+  expect(await sinceOf(6, 2)).toBe(2)
+  expect(await sinceOf(7, 3)).toBe(2)
+  state.stamp = null
+  expect(await sinceOf(8, 4)).toBe(4)
+  expect(await sinceOf(8, 5)).toBe(5)
+  state.stamp = 'altered'
+  expect(await sinceOf(9, 6)).toBe(6)
 })

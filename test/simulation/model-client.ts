@@ -32,7 +32,7 @@ const LOCK_RETRY_MS = 5
 
 /** The client, as far as rowcast uses one. */
 export interface ModelClient {
-  $queryRawUnsafe(text: string): Promise<Answer>
+  $queryRawUnsafe(text: string, ...values: unknown[]): Promise<Answer>
   $transaction<Result>(
     run: (session: object) => Promise<Result>,
     options: TransactionOptions,
@@ -47,9 +47,9 @@ export function createModelClient(parts: ModelClientParts): ModelClient {
   ])
   return {
     ...Object.fromEntries(delegates),
-    async $queryRawUnsafe(text) {
+    async $queryRawUnsafe(text, ...values) {
       const session = new Session(parts)
-      return session.query(text)
+      return session.query(text, values)
     },
     async $transaction(run, { timeout }) {
       const session = new Session(parts)
@@ -111,13 +111,16 @@ class Session {
     return { ...Object.fromEntries(delegates), $queryRawUnsafe: (text: string) => this.query(text) }
   }
 
-  async query(text: string): Promise<Answer> {
+  async query(text: string, values: readonly unknown[] = []): Promise<Answer> {
     await this.#hop()
     const { rewritten, database } = { rewritten: this.#isRewritten(), database: this.#database }
     this.#sight ??= database.see()
     const lsn = formatLsn(database.endLsn)
     const snapshot = this.#sight.text
     await this.#hop()
+    // Nobody alters a table here, but by what the stream brings.
+    if (text.includes(' AS stamp'))
+      return (JSON.parse(String(values[0])) as Answer).map(({ model }) => ({ model, stamp: 'as made' }))
     if (text.includes(' AS rewritten')) return [{ rewritten }]
     if (text.includes(' AS snapshot') || text.includes(' AS lsn')) return [{ snapshot, lsn }]
     throw new Error(`The model of PostgreSQL has no answer to: ${text}`)

@@ -69,7 +69,12 @@ export function createReaderFace(parts: ReaderFaceParts): ReaderFace {
   const face = createChangeFace<ModelTypeMap, unknown>(
     {
       ...{ catalog, models, bus, held, presence, visibility, hub: createMessageHub(MESSAGES_MAX, guard) },
-      ...{ options: { prisma, answerTimeoutMs }, scaling, guard, names: { schema: 'public' } },
+      ...{
+        options: { prisma, answerTimeoutMs },
+        scaling,
+        guard,
+        names: { schema: 'public', publication: 'rowcast' },
+      },
     },
     {
       get faults() {

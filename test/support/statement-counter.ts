@@ -8,6 +8,8 @@ export interface StatementCounter {
   readonly createPrisma: (connectionString: string) => PrismaClient
   /** Statements that read rows of the table, by its name there. */
   readsOf(table: string): number
+  /** All of them. */
+  readonly total: number
   /** Transactions do not begin from now on, until the returned function is called. */
   holdTransactions(): () => void
 }
@@ -34,6 +36,9 @@ export function countStatements(): StatementCounter {
       })
     },
     readsOf: (table) => statements.filter((text) => text.includes(`FROM "public"."${table}"`)).length,
+    get total() {
+      return statements.length
+    },
     holdTransactions() {
       const held = createDeferred<void>()
       gate = held

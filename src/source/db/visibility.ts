@@ -5,6 +5,7 @@
  * Source: PostgreSQL manual, "System Information Functions", pg_current_snapshot.
  */
 import { endOfRecords, type Lsn, parseLsn } from '../../wire/lsn.ts'
+import { SharedLooks } from './shared-looks.ts'
 
 /** What a session sees, by 32-bit transaction id. */
 export interface IsVisible {
@@ -140,17 +141,12 @@ export interface VisibilityOptions {
 
 /** Time between two looks while a transaction is not visible. */
 const LOOK_INTERVAL_MS = 10
-/** A look that takes longer than this is not waited for by the next. */
-const LOOK_PATIENCE_MS = 250
 
 /** Waits for transactions to become visible; one look serves everybody who asks meanwhile. */
 export class VisibilityGate {
   readonly #options: VisibilityOptions
+  readonly #looks = new SharedLooks(() => this.#read())
   #seen: IsVisible = SEES_NOTHING
-  /** The latest that has begun and is not over. */
-  #running: { readonly look: Promise<IsVisible>; readonly over: Promise<unknown> } | null = null
-  /** The one that begins next, for all who ask until then. */
-  #next: Promise<IsVisible> | null = null
 
   constructor(options: VisibilityOptions) {
     this.#options = options
@@ -158,13 +154,7 @@ export class VisibilityGate {
 
   /** What a session sees now; begun after the call. However many ask at once, one after the other is asked of the database. */
   look(): Promise<IsVisible> {
-    if (this.#next !== null) return this.#next
-    if (this.#running === null) return this.#begin()
-    this.#next = soonAfter(this.#running.over).then(() => {
-      this.#next = null
-      return this.#begin()
-    })
-    return this.#next
+    return this.#looks.look()
   }
 
   /** Resolves when the transaction is visible, or after the longest wait; rejects when the database cannot be asked. */
@@ -174,19 +164,10 @@ export class VisibilityGate {
     const isIn = (seen: IsVisible) => (seen.mayShow ?? seen)(xid)
     while (!isIn(this.#seen)) {
       // What a look saw that had begun before, stays seen.
-      const isVisible = await (this.#running?.look ?? this.look())
+      const isVisible = await (this.#looks.running ?? this.look())
       if (isIn(isVisible) || now() >= deadline) return
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS))
     }
-  }
-
-  #begin(): Promise<IsVisible> {
-    const look = this.#read()
-    const over = look.then(ignore, ignore).then(() => {
-      if (this.#running?.look === look) this.#running = null
-    })
-    this.#running = { look, over }
-    return look
   }
 
   async #read(): Promise<IsVisible> {
@@ -196,15 +177,3 @@ export class VisibilityGate {
     return isVisible
   }
 }
-
-/** Resolves when that is over, or after a while: what hangs holds up nobody else. */
-async function soonAfter(over: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const patience = new Promise((resolve) => {
-    timer = setTimeout(resolve, LOOK_PATIENCE_MS)
-  })
-  await Promise.race([over, patience])
-  clearTimeout(timer)
-}
-
-function ignore(): void {}
