@@ -1,5 +1,6 @@
 /** Beside the bus, broker. What can be wrong with a stream, as errors with what is known of it. */
-import { RowcastError } from '../errors.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
+import type { Guard } from '../guard.ts'
 import { isProgramFault } from '../program-fault.ts'
 import { GAP_WORDS } from '../source/published/gap-notices.ts'
 import type { ReplicaStatus } from './replica-watch.ts'
@@ -23,6 +24,17 @@ export function toBrokerError(error: unknown): RowcastError {
   return new RowcastError('BROKER_LOST', 'Talking to Redis failed.', { cause: error })
 }
 
+/** The same for what ended a stream: what neither Redis nor PostgreSQL has said is a fault of our own, and stands in the log with an id. */
+export function nameBrokerFault(guard: Pick<Guard, 'report'>, error: unknown): RowcastError {
+  if (!isRowcastError(error)) guard.report('read or write the stream', error)
+  return toBrokerError(error)
+}
+
+/** Redis was there, and is not any more. */
+export function connectionLost(): RowcastError {
+  return new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')
+}
+
 /** The typed end of subscriptions that may have missed something. @param reason of an epoch, or of a gateway's own */
 export function streamGap(reason: string): RowcastError {
   const words = BROKER_GAP_WORDS[reason] ?? 'Changes are missing.'
@@ -33,6 +45,14 @@ export function streamGap(reason: string): RowcastError {
 export function otherDatabase(found: string, expected: string): RowcastError {
   const happened = 'The stream in Redis is of another database cluster.'
   return new RowcastError('BROKER_OTHER_DATABASE', happened, { details: { found, expected } })
+}
+
+/** How long replicas may lack what was accepted before it is reported. */
+const REPLICAS_BEHIND_MS = 5_000
+
+/** What replicas that lack what was accepted keep PostgreSQL from forgetting; null: nothing, or not for long. Pure. */
+export function replicasBehind(replicas: ReplicaStatus | null): RowcastError | null {
+  return replicas !== null && replicas.behindMs >= REPLICAS_BEHIND_MS ? replicasMissing(replicas) : null
 }
 
 /** Changes flow, and a failover of Redis may lose the newest: PostgreSQL keeps them meanwhile. */

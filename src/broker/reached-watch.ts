@@ -45,26 +45,33 @@ export class ReachedWatch {
     const { runtime, patienceMs = ANSWER_TIMEOUT_MS } = this.#options
     return new Promise((resolve, reject) => {
       this.#waiters.add({ lsn, untilMs: runtime.monotonicMs() + patienceMs, resolve, reject })
-      if (!this.#isLooking) void this.#look()
+      if (!this.#isLooking) this.#look().catch((error: unknown) => this.#fail([...this.#waiters], error))
     })
   }
 
   async #look(): Promise<void> {
     this.#isLooking = true
-    while (this.#waiters.size > 0) {
-      const asked = [...this.#waiters]
-      try {
-        const newest = (await this.#options.askNewest()) ?? 0n
-        this.#answer(asked, newest)
-      } catch (error) {
-        for (const waiter of asked) {
-          this.#waiters.delete(waiter)
-          waiter.reject(error)
+    try {
+      while (this.#waiters.size > 0) {
+        const asked = [...this.#waiters]
+        try {
+          const newest = (await this.#options.askNewest()) ?? 0n
+          this.#answer(asked, newest)
+        } catch (error) {
+          this.#fail(asked, error)
         }
+        if (this.#waiters.size > 0) await this.#options.runtime.delay(LOOK_INTERVAL_MS)
       }
-      if (this.#waiters.size > 0) await this.#options.runtime.delay(LOOK_INTERVAL_MS)
+    } finally {
+      this.#isLooking = false
     }
-    this.#isLooking = false
+  }
+
+  #fail(asked: readonly Waiter[], error: unknown): void {
+    for (const waiter of asked) {
+      this.#waiters.delete(waiter)
+      waiter.reject(error)
+    }
   }
 
   #answer(asked: readonly Waiter[], newest: bigint): void {

@@ -59,7 +59,8 @@ export class ReplicaWatch {
   /** Redis has accepted something; `onKept` is called when enough replicas have it, unless something later is kept with it. */
   accepted(onKept: () => void): void {
     this.#onKept = onKept
-    if (!this.#isAsking && !this.#hasEnded) void this.#ask()
+    const { onFailure } = this.#options
+    if (!this.#isAsking && !this.#hasEnded) this.#ask().catch((error: unknown) => onFailure(error))
   }
 
   /** What was accepted and is not kept yet is no longer waited for. */
@@ -78,8 +79,6 @@ export class ReplicaWatch {
     this.#isAsking = true
     try {
       while (this.#onKept !== null && !this.#hasEnded) await this.#askOnce(this.#onKept)
-    } catch (error) {
-      this.#options.onFailure(error)
     } finally {
       this.#isAsking = false
     }

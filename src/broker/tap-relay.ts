@@ -6,12 +6,13 @@
 import type { Buffer } from 'node:buffer'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
 import type { StreamOrigin } from '../changes/stream-position.ts'
-import { isRowcastError, RowcastError } from '../errors.ts'
+import { isRowcastError, type RowcastError } from '../errors.ts'
+import { contain, createGuard, type Guard } from '../guard.ts'
 import type { Logger } from '../logger.ts'
 import type { ModelTableState } from '../source/setup/model-tables.ts'
 import type { RelayFeed, RelayPast, RelayStart, StreamRelay } from '../source/watch/session-relay.ts'
 import type { Lsn } from '../wire/lsn.ts'
-import { replicasMissing, toBrokerError } from './broker-faults.ts'
+import { connectionLost, nameBrokerFault, replicasBehind, toBrokerError } from './broker-faults.ts'
 import type { RedisBroker } from './broker-options.ts'
 import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
 import { EntryBuilder } from './entry-builder.ts'
@@ -21,7 +22,7 @@ import { type Epoch, planEpoch } from './epoch.ts'
 import { EpochStore, type OwnEpoch } from './epoch-store.ts'
 import { warnOfEviction } from './eviction.ts'
 import { endsOfGaps, LastPositions } from './last-positions.ts'
-import { createReplicaWatch, type ReplicaStatus } from './replica-watch.ts'
+import { createReplicaWatch } from './replica-watch.ts'
 import { SingleConnection } from './single-connection.ts'
 import { StreamTrimmer } from './stream-trimmer.ts'
 import { StreamWriter } from './stream-writer.ts'
@@ -54,24 +55,16 @@ export interface TapRelay extends StreamRelay {
 
 /** Before the first look. */
 const NO_TABLES = formatTableStates([])
-/** How long replicas may lack what was accepted before it is reported. */
-const REPLICAS_BEHIND_MS = 5_000
 
 /** Creates a tap's relay; it connects when the source asks it to. */
 export function createTapRelay(options: TapRelayOptions): TapRelay {
   return new EpochRelay(options)
 }
 
-/** What replicas that lack what was accepted keep PostgreSQL from forgetting; null: nothing, or not for long. Pure. */
-function warningOf(replicas: ReplicaStatus | null): RowcastError | null {
-  return replicas !== null && replicas.behindMs >= REPLICAS_BEHIND_MS ? replicasMissing(replicas) : null
-}
-
-const connectionLost = () => new RowcastError('BROKER_LOST', 'The connection to Redis was lost.')
-
 class EpochRelay implements TapRelay {
   readonly #options: TapRelayOptions
   readonly #runtime: BrokerRuntime
+  readonly #guard: Guard
   readonly #writerId: string
   readonly #store: EpochStore
   readonly #connection: SingleConnection
@@ -91,6 +84,7 @@ class EpochRelay implements TapRelay {
     const { broker, engine, logger, slot, runtime = systemRuntime } = options
     this.#options = options
     this.#runtime = runtime
+    this.#guard = createGuard(logger)
     this.#writerId = runtime.newId()
     this.#store = new EpochStore(broker.prefix, slot)
     this.#connection = new SingleConnection({
@@ -101,7 +95,7 @@ class EpochRelay implements TapRelay {
     this.#replicas = createReplicaWatch(slot, {
       ...{ engine, wanted: broker.replicas, runtime },
       probeKey: this.#store.probeKey,
-      onFailure: (error) => this.#fail(toBrokerError(error)),
+      onFailure: (error) => this.#fail(nameBrokerFault(this.#guard, error)),
     })
     this.#past = new TapPast(this.#store)
     this.#builder = this.#createBuilder()
@@ -112,7 +106,7 @@ class EpochRelay implements TapRelay {
   }
 
   get warning(): RowcastError | null {
-    return warningOf(this.#replicas?.status ?? null)
+    return replicasBehind(this.#replicas?.status ?? null)
   }
 
   async connect(): Promise<void> {
@@ -149,7 +143,7 @@ class EpochRelay implements TapRelay {
     this.#session = session
     if (this.#tables !== NO_TABLES) session.writer.addTables(this.#tables)
     session.handOver(start.floorLsn)
-    this.#release(session, isNew, start.floorLsn).catch((error: unknown) => this.#failOf(session, error))
+    this.#release(session, isNew, start.floorLsn).catch(this.#onFailureOf(session))
   }
 
   take(bytes: Buffer, start: number, end: number): void {
@@ -179,10 +173,10 @@ class EpochRelay implements TapRelay {
   end(): void {
     const ending = this.#session
     if (ending === null) return
+    this.#session = null
     this.#entryCount += ending.writer.entryCount
     ending.end()
     this.#replicas?.forget()
-    this.#session = null
   }
 
   async close(): Promise<void> {
@@ -261,7 +255,8 @@ class EpochRelay implements TapRelay {
     if (this.#session !== session) return
     this.#failure = null
     session.writer.release(lasts)
-    const tick = () => this.#tick(session).catch((error: unknown) => this.#failOf(session, error))
+    const onFailure = this.#onFailureOf(session)
+    const tick = contain(() => void this.#tick(session).catch(onFailure), onFailure)
     session.tickBy(this.#runtime.setInterval(tick, TICK_MS))
   }
 
@@ -281,19 +276,24 @@ class EpochRelay implements TapRelay {
       const { code } = toBrokerError(failure)
       this.#options.logger.debug('Gateways could not be notified yet.', { code })
     }
-    this.#reported = this.#reported.then(() => report(current, own)).catch(onFailure)
+    const settled = this.#guard.settle('notify gateways', () => report(current, own).catch(onFailure))
+    this.#reported = this.#reported.then(settled)
   }
 
   /** What fails for a session that has ended is nobody's failure any more. */
-  #failOf(session: TapSession, error: unknown): void {
-    if (this.#session === session) this.#fail(toBrokerError(error))
+  #onFailureOf(session: TapSession): (error: unknown) => void {
+    return this.#guard.wrap('end a session of the tap', (error: unknown) => {
+      if (this.#session === session) this.#fail(nameBrokerFault(this.#guard, error))
+    })
   }
 
+  /** The stream ends whatever is thrown on the way: without a session nothing of it would leave any more. */
   #fail(error: RowcastError): void {
     const failing = this.#session
     if (failing === null) return
-    this.end()
     this.#failure = error
-    failing.feed.onFailure(error)
+    this.#guard.run('end a session of the tap', () => this.end())
+    const endStream = () => failing.feed.onFailure(error)
+    this.#guard.run('end the stream of a session', endStream, endStream)
   }
 }

@@ -39,3 +39,22 @@ it('fails those who wait when nobody can be asked, and begins again with the nex
   isAway = false
   expect(await watch.hasReached(5n)).toBe(true)
 })
+
+it('fails those who wait when waiting itself fails, and begins again with the next', async () => {
+  let failures = 1
+  let newest = 0n
+  const watch = new ReachedWatch({
+    safeNow: () => 0n,
+    askNewest: async () => newest,
+    runtime: {
+      ...systemRuntime,
+      monotonicMs: () => 0,
+      async delay() {
+        if (failures-- > 0) throw new TypeError('delay is not there')
+      },
+    },
+  })
+  await expect(watch.hasReached(5n)).rejects.toThrow('delay is not there')
+  newest = 5n
+  expect(await watch.hasReached(5n)).toBe(true)
+})

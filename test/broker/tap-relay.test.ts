@@ -34,7 +34,7 @@ const TAG: ModelTableState = {
 }
 
 /** A tap that writes. */
-async function openTap(engine: BrokerEngine, runtime = systemRuntime) {
+async function openTap(engine: BrokerEngine, runtime = systemRuntime, onFailure = () => {}) {
   const relay = createRelay(engine, runtime)
   await relay.connect()
   const failures: RowcastError[] = []
@@ -42,7 +42,10 @@ async function openTap(engine: BrokerEngine, runtime = systemRuntime) {
   const feed = {
     ...{ onBegin() {}, seenNow: () => LSN_ZERO, onOwnMessage() {}, onTable() {}, onDoubt() {} },
     ...{ onHandedOver() {}, onWritten() {}, onPressure() {} },
-    onFailure: (error: RowcastError) => failures.push(error),
+    onFailure(error: RowcastError) {
+      failures.push(error)
+      onFailure()
+    },
   }
   let accepted = 0n
   const onAccepted = (lsn: bigint) => {
@@ -133,6 +136,20 @@ describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
     relay.keepalive(toLsn(300n))
     await expect.poll(() => tap.failures[0]?.code).toBe('BROKER_STREAM_CONTESTED')
     expect(await marks()).toEqual(before)
+  })
+
+  it('ends its stream also where ending it fails in rowcast itself', async () => {
+    await using broker = await start()
+    let faults = 1
+    await using tap = await openTap(broker.engine, systemRuntime, () => {
+      if (faults-- > 0) throw new TypeError('the connection is not there')
+    })
+    await tap.begin(100n)
+    await broker.write({ kind: 'text', name: 'rowcast:{slot}:writer:7', text: 'another' })
+    tap.relay.keepalive(toLsn(300n))
+    const codes = () => tap.failures.map(({ code }) => code)
+    await expect.poll(codes).toEqual(['BROKER_STREAM_CONTESTED', 'BROKER_STREAM_CONTESTED'])
+    await tap.begin(400n)
   })
 
   it('stops with a typed error where something of another kind is at one of its keys, whichever it is', async () => {

@@ -8,11 +8,14 @@ import { plainTransaction } from '../support/plain-change.ts'
 import { until } from '../support/tags.ts'
 
 /** A connection, readers, and a clock that goes on by so much at each look. */
-function setUp(lagAt: (look: number) => ReadLag | null, lookMs = 10) {
+function setUp(lagAt: (look: number) => ReadLag | null, lookMs = 10, onResume = () => {}) {
   const [flow, left]: [string[], unknown[]] = [[], []]
   const connection = {
     pause: () => void flow.push('pause'),
-    resume: () => void flow.push('resume'),
+    resume() {
+      flow.push('resume')
+      onResume()
+    },
   } as unknown as ReplicationConnection
   let [looks, nowMs] = [0, 0]
   const state: { connection: ReplicationConnection | null } = { connection }
@@ -80,4 +83,19 @@ it('not beyond the end of the connection', async () => {
   await whenResumed()
   take(10)
   expect(flow).toEqual(['pause', 'resume'])
+})
+
+it('and reading goes on also where going on fails in rowcast itself', async () => {
+  let failures = 1
+  const { wait, flow, take } = setUp(
+    (look) => lagOf(look === 0 ? 80 : 0),
+    10,
+    () => {
+      if (failures-- > 0) throw new TypeError('resume is not there')
+    },
+  )
+  take(10)
+  await until(() => flow.length === 3)
+  expect(flow).toEqual(['pause', 'resume', 'resume'])
+  expect(wait.isWaiting).toBe(false)
 })

@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { RowcastError } from '../../errors.ts'
+import { contain } from '../../guard.ts'
 import { ANSWER_TIMEOUT_MS } from '../../wire/driver-target.ts'
 import { tlsFaultOf } from '../../wire/tls-faults.ts'
 
@@ -73,7 +74,9 @@ class DriverConnection implements RedisConnection {
   readonly #options: RedisConnectionOptions
   readonly #answerTimeoutMs: number
   readonly #watchdog: NodeJS.Timeout
-  readonly #onAbort = () => this.#giveUp(new Error('It is not wanted any more.'))
+  /** What a listener or a timer of ours throws ends the connection, never the process. */
+  readonly #fail = (): void => this.destroy()
+  readonly #onAbort = contain(() => this.#giveUp(new Error('It is not wanted any more.')), this.#fail)
   /** Rejects what waits for the connection to open. */
   #onFailed: (error: unknown) => void = () => {}
   #isOpen = false
@@ -86,18 +89,19 @@ class DriverConnection implements RedisConnection {
     this.#driver = driver
     this.#options = options
     this.#answerTimeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS
-    this.#watchdog = setInterval(() => {
-      const silentMs = performance.now() - this.#lastHeardMs
-      if (this.#unanswered > 0 && silentMs > this.#answerTimeoutMs) this.destroy()
-    }, watchIntervalMs(this.#answerTimeoutMs))
+    const watch = contain(() => this.#watch(), this.#fail)
+    this.#watchdog = setInterval(watch, watchIntervalMs(this.#answerTimeoutMs))
     this.#watchdog.unref()
-    // Without a listener the loss of the connection would end the process.
-    driver.base.on('error', (error: Error) => this.#giveUp(error))
-    driver.base.on('end', () => this.#end())
+    const giveUp = contain((error: Error) => this.#giveUp(error), this.#fail)
+    const end = contain(() => this.#end(), this.#fail)
     // A socket that was on its way when it was ended comes all the same.
-    driver.base.on('connect', () => {
+    const endUnwanted = contain(() => {
       if (this.#hasGivenUp) driver.base.destroy()
-    })
+    }, this.#fail)
+    // Without a listener the loss of the connection would end the process.
+    driver.base.on('error', giveUp)
+    driver.base.on('end', end)
+    driver.base.on('connect', endUnwanted)
   }
 
   get isOpen(): boolean {
@@ -111,7 +115,8 @@ class DriverConnection implements RedisConnection {
     const failed = new Promise<never>((_resolve, reject) => {
       this.#onFailed = reject
     })
-    const timer = setTimeout(() => this.#onFailed(new Error('It took too long.')), this.#answerTimeoutMs)
+    const giveUp = contain(() => this.#onFailed(new Error('It took too long.')), this.#onFailed)
+    const timer = setTimeout(giveUp, this.#answerTimeoutMs)
     signal?.addEventListener('abort', this.#onAbort)
     if (signal?.aborted) this.#onAbort()
     try {
@@ -147,6 +152,12 @@ class DriverConnection implements RedisConnection {
     this.#hasGivenUp = true
     this.#end()
     if (this.#driver.base.isOpen) this.#driver.base.destroy()
+  }
+
+  /** An answer that is late is none. */
+  #watch(): void {
+    const silentMs = performance.now() - this.#lastHeardMs
+    if (this.#unanswered > 0 && silentMs > this.#answerTimeoutMs) this.destroy()
   }
 
   #giveUp(error: Error): void {

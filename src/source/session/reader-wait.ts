@@ -88,13 +88,15 @@ export class ReaderWait {
     if (connection === null) return
     this.#isWaiting = true
     connection.pause()
-    const onEnd = (): void => {
+    const goOn = (): void => {
       this.#isWaiting = false
       connection.resume()
     }
-    void guard
-      .settle('wait for those who read', () => this.#wait(connection, readers))()
-      .then(onEnd)
+    const hold = async (): Promise<void> => {
+      await this.#wait(connection, readers)
+      goOn()
+    }
+    guard.wrap('wait for those who read', hold, goOn)()
   }
 
   async #wait(connection: ReplicationConnection, readers: AwaitedReaders): Promise<void> {

@@ -7,6 +7,7 @@ import type { PublicationGuard } from '../watch/publication-guard.ts'
 import type { RelayFeed, StreamRelay } from '../watch/session-relay.ts'
 import type { StreamPosition } from './ack-state.ts'
 import type { BlockedModels } from './blocked-models.ts'
+import type { OwnFaults } from './own-faults.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
 
 /** What it works on. */
@@ -15,6 +16,7 @@ export interface RelayFeedOptions {
   readonly position: StreamPosition
   readonly guard: PublicationGuard
   readonly blocked: BlockedModels
+  readonly faults: Pick<OwnFaults, 'guard'>
   /** The connection that streams now, if one does. */
   readonly connectionNow: () => ReplicationConnection | null
   readonly onProgress: () => void
@@ -42,7 +44,7 @@ export function createCut(
 }
 
 export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
-  const { relay, position, guard, blocked, connectionNow, onProgress } = options
+  const { relay, position, guard, blocked, faults, connectionNow, onProgress } = options
   /** Reading stands still until the broker is back or somebody else's turn has come; then the stream restarts. */
   async function holdOut(connection: ReplicationConnection, error: RowcastError): Promise<void> {
     connection.pause()
@@ -57,6 +59,9 @@ export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
     }
     connection.abort(error)
   }
+  const end = faults.guard.wrap('wait for the broker', holdOut, (_failure, connection, error) =>
+    connection.abort(error),
+  )
 
   return {
     onBegin: (begin) => position.transactionBegins(begin),
@@ -84,7 +89,7 @@ export function createRelayFeed(options: RelayFeedOptions): RelayFeed {
     },
     onFailure(error) {
       const connection = connectionNow()
-      if (connection !== null) void holdOut(connection, error)
+      if (connection !== null) end(connection, error)
     },
   }
 }

@@ -96,7 +96,8 @@ export class IdentityKeeper {
         logger.info('Repaired: a replica identity is as it should be.', { was: message })
     }
     this.#faults = faults
-    if (faults.size > 0 && this.#isWorthTrying()) void this.#repair()
+    if (faults.size > 0 && this.#isWorthTrying())
+      this.#options.guard.run('repair replica identities', () => this.#repair())
   }
 
   /** A stream begins. */
@@ -124,16 +125,18 @@ export class IdentityKeeper {
     const mine = new AbortController()
     this.#glancing = mine
     const { target, goal } = this.#options
-    const found = await withDatabaseSession(
-      target,
-      (sql) => readIdentityFaults((text) => sql.query(text), goal, serverVersion),
-      { applicationName: `rowcast watch: ${goal.slot}`, signal: mine.signal },
-    )
-      // The watch reports a database that cannot be asked.
-      .catch(() => null)
-    if (this.#glancing !== mine) return
-    this.#glancing = null
-    if (found !== null) this.look(found)
+    try {
+      const found = await withDatabaseSession(
+        target,
+        (sql) => readIdentityFaults((text) => sql.query(text), goal, serverVersion),
+        { applicationName: `rowcast watch: ${goal.slot}`, signal: mine.signal },
+      )
+        // The watch reports a database that cannot be asked.
+        .catch(() => null)
+      if (found !== null && this.#glancing === mine) this.look(found)
+    } finally {
+      if (this.#glancing === mine) this.#glancing = null
+    }
   }
 
   /** What there is no right to repair is looked at now and then: the right may come. */

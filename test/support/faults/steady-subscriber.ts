@@ -115,6 +115,8 @@ export function overEventStream(url: string, id: string): Listen {
     const stream = await subscribeSse(url, documentOf(id), { after })
     const onAbort = () => stream.unsubscribe()
     signal.addEventListener('abort', onAbort)
+    // Stopped while it was opened: the signal says nothing any more.
+    if (signal.aborted) onAbort()
     try {
       while (onPayload((await stream.next(3_600_000)) as TagPayload)) {
         // Until a result has errors, or the stream ends.
