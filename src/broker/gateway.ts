@@ -5,10 +5,11 @@
  */
 import { failureFields } from '../describe-error.ts'
 import { RowcastError } from '../errors.ts'
+import { createGuard, type Guard } from '../guard.ts'
 import { backoffDelayMs, type SourceState } from '../source/session/lifecycle.ts'
 import { Waiters } from '../source/session/waiters.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
-import { toBrokerError } from './broker-faults.ts'
+import { nameBrokerFault } from './broker-faults.ts'
 import { type BrokerRuntime, systemRuntime } from './broker-runtime.ts'
 import { formatEntryId } from './entry-id.ts'
 import type { BrokerEngine, EntryLog } from './entry-log.ts'
@@ -84,6 +85,7 @@ function isTapHeard({ tapSilentMs }: Pick<EpochFollower, 'tapSilentMs'>): boolea
 class StreamGateway implements Gateway {
   readonly #options: GatewayOptions
   readonly #runtime: BrokerRuntime
+  readonly #guard: Guard
   readonly #follower: EpochFollower
   readonly #waiters = new Waiters()
   readonly #stopping = new AbortController()
@@ -99,6 +101,7 @@ class StreamGateway implements Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options
     this.#runtime = options.runtime ?? systemRuntime
+    this.#guard = createGuard(options.logger)
     this.#follower = new EpochFollower({
       ...options,
       blockMs: options.engine.followMs,
@@ -200,20 +203,33 @@ class StreamGateway implements Gateway {
     }
   }
 
+  /** Until `stop()`: a fault of our own between two connections is logged, and the next one is opened a moment later. */
   async #run(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
-      const failure = await this.#readOnce().then(() => null, toBrokerError)
-      if (signal.aborted) return
-      if (failure !== null) this.#onFailure(failure)
-      this.#state = 'waiting'
-      const delayMaxMs = DELAY_MAX_MS
-      const failures = Math.max(1, this.#failures)
-      await this.#runtime.delay(
-        backoffDelayMs(failures, 'backoff', this.#runtime.random(), { delayMaxMs }),
-        signal,
-      )
+      try {
+        await this.#live()
+      } catch (error) {
+        this.#guard.report('read the stream again', error)
+        await this.#runtime.delay(DELAY_MAX_MS, signal)
+      }
     }
+  }
+
+  /** One life of a connection, and the wait behind it. */
+  async #live(): Promise<void> {
+    const { signal } = this.#stopping
+    const onFailure = (error: unknown) => nameBrokerFault(this.#guard, error)
+    const failure = await this.#readOnce().then(() => null, onFailure)
+    if (signal.aborted) return
+    if (failure !== null) this.#onFailure(failure)
+    this.#state = 'waiting'
+    const delayMaxMs = DELAY_MAX_MS
+    const failures = Math.max(1, this.#failures)
+    await this.#runtime.delay(
+      backoffDelayMs(failures, 'backoff', this.#runtime.random(), { delayMaxMs }),
+      signal,
+    )
   }
 
   #onFailure(error: RowcastError): void {

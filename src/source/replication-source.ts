@@ -2,8 +2,10 @@
  * Stage 5, source. The background worker: connects, sets up, streams, confirms, and comes back after every failure. It
  * owns the replication connection and the lifecycle state, and nothing it does throws into the application.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { failureFields } from '../describe-error.ts'
 import type { RowcastError } from '../errors.ts'
+import { createGuard, type Guard } from '../guard.ts'
 import { openReplicationConnection } from '../wire/connection.ts'
 import { type DriverTarget, serverOfSlot } from '../wire/driver-target.ts'
 import type { ReplicationConnection } from '../wire/replication-connection.ts'
@@ -19,12 +21,12 @@ import { type PreparedStream, prepareStream } from './session/slot-preparation.t
 import type { ReplicationSourceOptions } from './session/source-options.ts'
 import { errorOf, isFlowing, isReady, type ReadinessReading } from './session/source-readiness.ts'
 import type { SourceStatus } from './session/source-status.ts'
+import { streamStart } from './session/stream-start.ts'
 import { Waiters } from './session/waiters.ts'
 import { WakeableWait } from './session/wakeable-wait.ts'
 import type { SetupStep } from './setup/setup-plan.ts'
 import { SlotRepair } from './slot/slot-repair.ts'
 import { stalled } from './slot/slot-verdict.ts'
-import type { StreamStart } from './watch/session-start.ts'
 
 export type { SourceStatus } from './session/source-status.ts'
 
@@ -48,28 +50,15 @@ export function createReplicationSource(options: ReplicationSourceOptions): Repl
   return new SourceWorker(options)
 }
 
-/** What the next stream of this process is to those who hear of it. Pure. */
-export function streamStart(
-  { continuity, identity }: Pick<PreparedStream, 'continuity' | 'identity'>,
-  gap: RowcastError | null,
-  keepsLastChanges: boolean,
-): StreamStart {
-  const isFirst = continuity.kind === 'first'
-  return {
-    systemId: identity.systemId,
-    timeline: identity.timeline,
-    isFirst: gap !== null || isFirst,
-    mayRecall: gap === null && isFirst && keepsLastChanges,
-    ...{ floorLsn: continuity.floorLsn, sharedLsn: continuity.sharedLsn },
-    serverLsn: identity.flushedLsn,
-  }
-}
+/** How long a fault of our own between two streams keeps the next one. */
+const FAULT_DELAY_MS = 1_000
 
 class SourceWorker implements ReplicationSource {
   readonly #options: ReplicationSourceOptions
   /** Whatever is opened for the worker ends with it, but for the stream, which has something to confirm first. */
   readonly #target: DriverTarget
   readonly #stopping = new AbortController()
+  readonly #guard: Guard
   readonly #gaps: GapNotices
   readonly #session: StreamSession
   readonly #repair: SlotRepair
@@ -90,6 +79,7 @@ class SourceWorker implements ReplicationSource {
     const target = { ...options.target, waits: { ...options.target.waits, signal: this.#stopping.signal } }
     this.#options = options
     this.#target = target
+    this.#guard = createGuard(logger)
     this.#gaps = new GapNotices((error) => {
       logger.error(error.message, { code: error.code, reason: error.details['reason'] })
       options.onGap(error)
@@ -174,22 +164,34 @@ class SourceWorker implements ReplicationSource {
     this.#waiters.settle()
   }
 
+  /** Until `stop()`: a fault of our own between two streams is logged, and the next one begins a moment later. */
   async #run(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
-      let delayMs = 0
       try {
-        await this.#streamOnce()
+        await this.#live()
       } catch (error) {
-        delayMs = this.#onError(
-          toStreamError(error, this.#phase, serverOfSlot(this.#target), this.#options.goal),
-        )
+        this.#guard.report('begin the next stream', error)
+        await delay(FAULT_DELAY_MS, undefined, { signal }).catch(() => {})
       }
-      if (signal.aborted) break
-      this.#transition('failed')
-      await this.#wait.during(delayMs)
-      this.#transition('retryDue')
     }
+  }
+
+  /** One stream, and the wait behind it. */
+  async #live(): Promise<void> {
+    // A fault between two streams may have left it anywhere.
+    if (this.#state !== 'connecting') this.#transition('failed')
+    this.#transition('retryDue')
+    const { goal } = this.#options
+    let delayMs = 0
+    try {
+      await this.#streamOnce()
+    } catch (error) {
+      delayMs = this.#onError(toStreamError(error, this.#phase, serverOfSlot(this.#target), goal))
+    }
+    if (this.#stopping.signal.aborted) return
+    this.#transition('failed')
+    await this.#wait.during(delayMs)
   }
 
   /** One life of a connection; returns or throws when it is over. */
@@ -211,7 +213,7 @@ class SourceWorker implements ReplicationSource {
       const reason = await this.#session.ended(connection, signal)
       if (reason !== null) throw this.#session.nameFault(reason)
     } finally {
-      this.#session.end()
+      this.#guard.run('end the session of a stream', () => this.#session.end())
       await connection.close()
       this.#connection = null
     }

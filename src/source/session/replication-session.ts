@@ -190,9 +190,9 @@ class ReplicationSession implements StreamSession {
   }
 
   end(): void {
+    this.#connection = null
     this.#watch.end()
     this.#options.relay?.end()
-    this.#connection = null
   }
 
   #begin(prepared: PreparedStream): void {
