@@ -194,23 +194,26 @@ class Connection implements ReplicationConnection {
     if (!this.#isClosing) {
       this.#isClosing = true
       this.#statusTimer?.clear()
-      if (this.#handler === null) this.#client.end().catch(() => {})
-      else if (this.#socket.writable) {
-        this.#sendStatus(false)
-        this.#socket.end(encodeCopyDone())
-      }
-      // The server may still have megabytes to send; nobody is interested any more.
-      this.#divert(() => {})
-      this.#flow.resume()
-      const destroy = contain(
-        () => void this.#socket.destroy(),
-        (error) => this.abort(error),
-      )
+      const fail = (error: Error): void => this.abort(error)
+      // What cannot be said politely is not waited for: whoever closes it counts on its end.
+      contain(() => this.#sayGoodbye(), fail)()
+      const destroy = contain(() => void this.#socket.destroy(), fail)
       const timer = setTimeout(destroy, CLOSE_TIMEOUT_MS)
       await this.closed
       clearTimeout(timer)
     }
     await this.closed
+  }
+
+  #sayGoodbye(): void {
+    if (this.#handler === null) this.#client.end().catch(() => {})
+    else if (this.#socket.writable) {
+      this.#sendStatus(false)
+      this.#socket.end(encodeCopyDone())
+    }
+    // The server may still have megabytes to send; nobody is interested any more.
+    this.#divert(() => {})
+    this.#flow.resume()
   }
 
   /**
