@@ -237,9 +237,7 @@ export const OPTIONS = {
     meaning:
       'what happens to clients that are too slow: what waits beyond `queueLengthMax`, or `heldBytesMax` of memory for all, is read from the log, or conflated; `mayClientsChoose` lets them say',
   }),
-  ...{ ...LISTS, ...RELATED_ROWS, ...DURABILITY },
-  ...WIRE,
-  ...SCALING,
+  ...{ ...LISTS, ...RELATED_ROWS, ...DURABILITY, ...WIRE, ...SCALING },
   metrics: option({
     check: isFlagOr<Exclude<ServiceConfig['metrics'], boolean | undefined>>('authorize'),
     hint: METRICS_HINT,
