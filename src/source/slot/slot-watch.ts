@@ -76,13 +76,16 @@ export function createSlotWatch(options: SlotWatchOptions): SlotWatch {
     const onFailure = (error: unknown): void => {
       if (!mine.signal.aborted) options.onFailedLook(toRowcastError(error, target))
     }
-    const onEnd = (): void => {
+    const letGo = (): void => {
       if (looking === mine) looking = null
+    }
+    const onEnd = (): void => {
+      letGo()
       if (isAskedAgain) tryLook()
     }
     look(mine.signal)
       .catch(guard.wrap('report a failed look at the slot', onFailure))
-      .finally(guard.wrap('end a look at the slot', onEnd))
+      .finally(guard.wrap('end a look at the slot', onEnd, letGo))
   }
 
   return {
