@@ -21,7 +21,7 @@ const NET = { timeout: 10_000, interval: 10 }
 const OF_ONE_CLIENT = /^(?:server|observe|graphql)\//
 /** Of what such a function calls: where changes are handed on, half of it may have been done. */
 const INNER =
-  /#(?:publish|append|delivers|offer|offerTo|flush|onCommit|takeRow|addFrames|resultOf|push|enqueue|onPublishing):/
+  /#(?:publish|append|delivers|offer|offerTo|flush|onCommit|takeRow|addFrames|resultOf|push|enqueue|onPublishing|afterPart):/
 const TEAMS = 'subscription { teamChanged { action changed old { name } new { name } } }'
 
 interface World {

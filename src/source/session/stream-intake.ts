@@ -45,11 +45,17 @@ export class StreamIntake {
   /** Nobody waits for progress once the process has caught up. */
   #isWaitedFor = true
   readonly #confirmedLsn: () => Lsn
+  /** Guarded: the part has left, and would leave once more with the next stream. */
+  readonly #afterPart: (part: TransactionPart) => void
 
   constructor(options: ReplicationSourceOptions, parts: StreamIntakeParts) {
     this.#options = options
     this.#parts = parts
     this.#confirmedLsn = createConfirm({ ...parts, logger: options.logger })
+    const { faults, readerWait } = parts
+    this.#afterPart = faults.guard.wrap('wait for those who read', (part: TransactionPart) =>
+      readerWait.afterPart(part),
+    )
     this.#assembler = this.#newAssembler()
   }
 
@@ -189,10 +195,10 @@ export class StreamIntake {
   }
 
   #publish(part: TransactionPart): void {
-    const { position, faults, readerWait } = this.#parts
+    const { position, faults } = this.#parts
     position.delivers(part.transaction.commitLsn)
     faults.handOn(() => this.#options.publish(part))
-    readerWait.afterPart(part)
+    this.#afterPart(part)
   }
 
   #end(endLsn: Lsn): void {
