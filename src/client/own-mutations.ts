@@ -67,7 +67,7 @@ function xidText(xid: TransactionId): string {
 interface Waiter {
   resolve(outcome: Settled): void
   reject(error: MutationError): void
-  /** Waits no longer than for a change that is on its way. */
+  /** Waits no longer than for a change that is on its way, and not beyond its own time. */
   hurry(): void
 }
 
@@ -148,8 +148,9 @@ export class OwnMutations<Row extends object> {
         }
         onTimeout()
       }
-      const soonMs = Math.min(timeoutMs, ON_ITS_WAY_MS)
-      let timer = setTimeout(giveUp, mutation.mayHaveCome ? soonMs : timeoutMs)
+      const endsAtMs = performance.now() + timeoutMs
+      const soonMs = () => Math.max(0, Math.min(endsAtMs - performance.now(), ON_ITS_WAY_MS))
+      let timer = setTimeout(giveUp, mutation.mayHaveCome ? soonMs() : timeoutMs)
       const waiter: Waiter = {
         resolve(outcome) {
           clearTimeout(timer)
@@ -161,7 +162,7 @@ export class OwnMutations<Row extends object> {
         },
         hurry() {
           clearTimeout(timer)
-          timer = setTimeout(giveUp, soonMs)
+          timer = setTimeout(giveUp, soonMs())
         },
       }
       mutation.waiting.add(waiter)
@@ -251,6 +252,8 @@ export class OwnMutations<Row extends object> {
   /** The first rows of a subscription are there: what was made since it was asked for may be among them, and no change of it comes then. */
   begun(): void {
     for (const mutation of this.unsettled()) {
+      // Patches may follow each other faster than that time passes: it counts from the first.
+      if (mutation.mayHaveCome) continue
       mutation.mayHaveCome = true
       for (const waiter of mutation.waiting) waiter.hurry()
     }

@@ -1,5 +1,5 @@
 /** What a client has changed itself, in a list that the server keeps: shown at once, and known when it comes, by the transactions that the server names. */
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import type { ChangeClient, ChangeSink } from '../../src/client/change-client.ts'
 import { followList } from '../../src/client/followed-list.ts'
 import { MutationError } from '../../src/client/own-mutations.ts'
@@ -28,7 +28,7 @@ function open() {
   })
   const ids = () => list.state.rows.map(({ id }) => id).join()
   return {
-    ...{ list, own },
+    ...{ list, own, ids },
     shows: (wanted: string) => expect.poll(ids).toBe(wanted),
     begun: () => expect.poll(() => sink).not.toBeNull(),
     connect: (isConnected: boolean) => (isConnected ? sink?.connected?.() : sink?.lost?.()),
@@ -87,3 +87,32 @@ it('is taken back where it has failed, and not waited for once the list has ende
   await expect(settled).rejects.toThrow(MutationError)
   await expect(list.settled(failed)).rejects.toThrow('does not know it')
 })
+
+it.each([
+  { timeoutMs: 30_000, settledAtMs: 1_100 },
+  { timeoutMs: 800, settledAtMs: 800 },
+])(
+  'is taken for shown a second after the first patch that may have it, however many follow, and not later than asked: $timeoutMs',
+  async ({ timeoutMs, settledAtMs }) => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const { list, ids, give } = open()
+    await vi.advanceTimersByTimeAsync(0)
+    give({ rows: [], transactions: [] })
+    await vi.advanceTimersByTimeAsync(0)
+    const id = list.newMutationId()
+    list.show(id, { action: 'INSERT', new: row('b new') })
+    const begunAtMs = performance.now()
+    const outcome = list
+      .settled(id, { timeoutMs })
+      .then((settled) => [settled, performance.now() - begunAtMs])
+    for (let count = 0; count < 16; count += 1) {
+      await vi.advanceTimersByTimeAsync(100)
+      give({ operations: [insert(`a${count}`, count)], transactions: [] })
+      await vi.advanceTimersByTimeAsync(400)
+    }
+    expect(ids()).not.toContain('b new')
+    expect(await outcome).toEqual(['reload', settledAtMs])
+    list.stop()
+  },
+)
