@@ -6,6 +6,7 @@ import { type ChangeOrigin, keyReader, type ListShape, type RowPart } from './ap
 import type { ChangeClient } from './change-client.ts'
 import { beginsAgain, CostlyPauses, isListTooLarge, Round } from './list-round.ts'
 import type { LiveList, LiveListState } from './live-list-api.ts'
+import { NamedTransactions } from './named-transactions.ts'
 import type { Mutation } from './own-mutations.ts'
 import { type PatchOperation, patchList } from './patch-list.ts'
 import { type ChangeFailure, type ResumableRequest, subscribeWatched } from './resumable-subscription.ts'
@@ -22,7 +23,7 @@ export interface FollowedListOptions<Row extends object, Variables = never>
   /**
    * The subscription: one root field, `<model>List`, that selects `cursor`, of the snapshot `rows`, and of the patch
    * `operations { kind index key { … } row { … } }` with the same fields of rows. `totalCount` is shown where it is selected. Where it selects
-   * `transactions { metadata { mutationId } }`, or `transactions { xid }`, its own mutations are known.
+   * `transactions { xid metadata { mutationId } }`, or `transactions { xid }`, its own mutations are known.
    */
   readonly request: ResumableRequest<FollowedListData<Row>, Variables>
   /** Called for each patch once it is applied, for what the rows do not show, such as highlighting; `isOwn`: a mutation of this list is in it. */
@@ -84,8 +85,7 @@ class ListFollower<Row extends object>
   #isWhole = false
   /** Own mutations that were made before the list was asked for, and may have come with it alone. */
   #missed: readonly Mutation<Row>[] = []
-  /** Those that the event before named. */
-  #transactions: ReadonlySet<string> = new Set()
+  readonly #named = new NamedTransactions()
   /** What came with a field that failed, and is shown without it. */
   #partial: { readonly error: unknown; readonly rows: ReadonlySet<Row> } | null = null
 
@@ -180,17 +180,13 @@ class ListFollower<Row extends object>
 
   /** @returns whether one of them is of a mutation of this list */
   #takeTransactions({ rows, transactions = [] }: FollowedEvent<Row>): boolean {
-    // Each event names the latest ones, those of the events before among them.
-    const known = this.#transactions
-    this.#transactions = new Set(transactions.map(originText))
-    const come = transactions.filter((each) => !known.has(originText(each)))
+    const { come, mayLackSome } = this.#named.take(transactions)
     const own = come.filter((transaction) => this.own.take({ action: 'UPDATE', transaction }))
     if (rows !== undefined) {
       this.own.reloaded(this.#missed)
       this.#missed = []
     }
-    // Which transactions had a part in a list that other rows decide about, nobody says.
-    if (rows !== undefined || transactions.length === 0) this.own.begun()
+    if (rows !== undefined || mayLackSome) this.own.begun()
     return own.length > 0
   }
 
@@ -244,9 +240,4 @@ class ListFollower<Row extends object>
   #showLost(): void {
     if (this.shown.value.status === 'live') this.shown.change({ status: 'reconnecting' })
   }
-}
-
-/** Equal for the same transaction, as far as what is selected shows it. */
-function originText({ xid, metadata }: ChangeOrigin): string {
-  return JSON.stringify([xid ?? null, metadata?.mutationId ?? null])
 }

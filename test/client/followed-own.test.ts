@@ -116,3 +116,26 @@ it.each([
     list.stop()
   },
 )
+
+it('is taken for shown where more came with one patch than the server names, and only then', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const { list, ids, give } = open()
+  await vi.advanceTimersByTimeAsync(0)
+  give({ rows: [], transactions: by(null) })
+  await vi.advanceTimersByTimeAsync(0)
+  const id = list.newMutationId()
+  list.show(id, { action: 'INSERT', new: row('b new') })
+  const outcome = list.settled(id).then((settled) => settled)
+  give({ operations: [insert('a', 0)], transactions: by(null, null) })
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(ids()).toBe('a,b new')
+  give({
+    operations: [insert('b', 1)],
+    transactions: by(null, null, id, ...Array(100).fill(null)).slice(-64),
+  })
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(ids()).toBe('a,b')
+  expect(await outcome).toBe('reload')
+  list.stop()
+})
