@@ -10,6 +10,7 @@ import type { CodesWith } from '../errors.ts'
 import { createBookmarkExtensions, watchBookmarks } from './bookmarks.ts'
 import { type ChangeClient, type ChangeSink, queryChangeCursor, watchConnection } from './change-client.ts'
 import { type ChangeDocument, documentText } from './document-text.ts'
+import { beginsAgain } from './list-round.ts'
 import { SubscriptionError, toEndError, toSubscriptionErrors } from './subscription-error.ts'
 import { retryDelayMs, wait } from './wait.ts'
 
@@ -90,7 +91,7 @@ function goesOn(way: keyof typeof GOES_ON, code: string | null): boolean {
  * Iterates over a subscription's data. Give graphql-ws's client `retryAttempts: Infinity`, `retryWait` and a `shouldRetry` that says
  * yes: it reconnects, and each new attempt carries the latest cursor. A server that ended the subscription
  * because it was read too slowly is asked again, one that says when (`retryAfterMs`) after that time; one that says
- * RESYNC_REQUIRED leads to `onResync`.
+ * RESYNC_REQUIRED leads to `onResync`. Other errors after which the rows are to be had again end it.
  * @throws SubscriptionError, and what the client gives up with, from the loop.
  */
 export function subscribeResumable<Data extends object, Variables = never>(
@@ -123,6 +124,7 @@ export async function* subscribeWatched<Data extends object>(
       } catch (error) {
         if (!(error instanceof SubscriptionError)) throw error
         options.onEnded?.()
+        if (!isResumed(error, options)) throw error
         // A server that has had nothing to say since the last attempt is given time to recover.
         if (position.cursor !== before) barren = 0
         if (barren > 0 || saysWhen(error)) await wait(retryDelayMs(error, barren), signal)
@@ -162,25 +164,27 @@ interface Position {
   cursor: string | null
 }
 
-/** Moves the position to where the next attempt begins. @throws the error where there is none */
+/** Whether another attempt follows. */
+function isResumed(error: SubscriptionError, { onResync, onFailure }: ResumableOptions): boolean {
+  const { code, cursor } = error
+  // Whoever has the rows again waits for as long as the server says, and shows why.
+  if (beginsAgain(error)) return code === 'RESYNC_REQUIRED' && onResync !== undefined
+  if (goesOn('next', code) && cursor !== null && onFailure !== undefined) return true
+  return goesOn('again', code) || saysWhen(error)
+}
+
+/** Moves the position to where the next attempt begins. */
 async function goOn(
   error: SubscriptionError,
   position: Position,
   { onResync, onFailure }: ResumableOptions,
 ): Promise<void> {
   const { code, cursor } = error
-  if (code === 'RESYNC_REQUIRED' && onResync !== undefined) {
-    position.cursor = await onResync(error)
-    return
-  }
-  if (goesOn('next', code) && cursor !== null && onFailure !== undefined) {
+  if (code === 'RESYNC_REQUIRED' && onResync !== undefined) position.cursor = await onResync(error)
+  else if (goesOn('next', code) && cursor !== null && onFailure !== undefined) {
     position.cursor = cursor
     onFailure({ error, data: null })
-    return
-  }
-  const isRetried = goesOn('again', code) || saysWhen(error)
-  if (!isRetried || code === 'RESYNC_REQUIRED') throw error
-  if (code === 'SERVER_STOPPING' && cursor !== null) position.cursor = cursor
+  } else if (code === 'SERVER_STOPPING' && cursor !== null) position.cursor = cursor
 }
 
 /** One result. */

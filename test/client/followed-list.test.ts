@@ -169,25 +169,38 @@ describe('a list that is followed', () => {
     expect(sinks).toHaveLength(3)
   })
 
-  it('that costs too much is asked for less and less often, whatever comes of it meanwhile', async () => {
-    vi.useFakeTimers()
-    onTestFinished(() => void vi.useRealTimers())
-    const { list, sinks, give } = openScripted()
-    await vi.advanceTimersByTimeAsync(0)
-    const openedAfterMs: number[] = []
-    for (let round = 1; round < 9; round += 1) {
-      give({ rows: [one, two] })
-      give(remove(0, '1'))
-      await vi.advanceTimersByTimeAsync(20)
-      expect(list.state).toMatchObject({ status: 'live', rows: [two] })
-      sinks.at(-1)?.error([{ message: 'no', extensions: { code: 'LIST_TOO_COSTLY' } }] as never)
-      const endedAtMs = performance.now()
-      while (sinks.length === round) await vi.advanceTimersByTimeAsync(1_000)
-      openedAfterMs.push(performance.now() - endedAtMs)
-    }
-    expect(openedAfterMs.map((ms) => ms / 1_000)).toEqual([5, 10, 20, 40, 80, 160, 300, 300])
-    list.stop()
-  })
+  it.each([
+    { asked: {}, pauses: [5, 10, 20, 40, 80, 160, 300, 300] },
+    { asked: { retryAfterMs: 12_000 }, pauses: [12, 12, 20, 40, 80, 160, 300, 300] },
+  ])(
+    'that costs too much is asked for less and less often, whatever comes of it meanwhile, and says why: $asked',
+    async ({ asked, pauses }) => {
+      vi.useFakeTimers()
+      onTestFinished(() => void vi.useRealTimers())
+      const { list, sinks, give } = openScripted()
+      await vi.advanceTimersByTimeAsync(0)
+      const openedAfterMs: number[] = []
+      for (let round = 1; round < 9; round += 1) {
+        const isEmpty = round === 1
+        if (!isEmpty) {
+          give({ rows: [one, two] })
+          give(remove(0, '1'))
+          await vi.advanceTimersByTimeAsync(20)
+          expect(list.state).toMatchObject({ status: 'live', rows: [two], error: null })
+        }
+        const extensions = { code: 'LIST_TOO_COSTLY', ...asked }
+        sinks.at(-1)?.error([{ message: 'no', extensions }] as never)
+        const endedAtMs = performance.now()
+        await vi.advanceTimersByTimeAsync(0)
+        const status = isEmpty ? 'loading' : 'reconnecting'
+        expect(list.state).toMatchObject({ status, error: { code: 'LIST_TOO_COSTLY' } })
+        while (sinks.length === round) await vi.advanceTimersByTimeAsync(1_000)
+        openedAfterMs.push(performance.now() - endedAtMs)
+      }
+      expect(openedAfterMs.map((ms) => ms / 1_000)).toEqual(pauses)
+      list.stop()
+    },
+  )
 
   it('is not live where the connection went right behind what came', async () => {
     const { list, sinks, rounds, give, rows } = openScripted()
