@@ -113,6 +113,7 @@ class ListFollower<Row extends object>
   /** From one snapshot on, until the server completes: null; or until the list has to be had whole again: why. */
   async #runRound(): Promise<unknown> {
     const { client, request, onFailure } = this.#options
+    this.#missed = this.own.unsettled()
     const round = new Round(this.ending.signal)
     const { signal } = round
     const broken: { by: unknown } = { by: null }
@@ -225,8 +226,9 @@ class ListFollower<Row extends object>
     if (this.#isConnected === isConnected) return
     this.#isConnected = isConnected
     // What had come before it went is taken still; what comes by another connection begins with the whole list.
-    if (isConnected) this.#showOutdated()
-    else this.#showLost()
+    if (!isConnected) this.#showLost()
+    // A list that is asked for already may have been read by now: what was made since may come behind it.
+    else if (this.#isWhole) this.#showOutdated()
   }
 
   /** What comes next is not for these rows. */

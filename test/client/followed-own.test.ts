@@ -15,8 +15,10 @@ const by = (...ids: readonly (string | null)[]) =>
 
 function open() {
   let sink: ChangeSink<unknown> | null = null
+  let asked = 0
   const client: ChangeClient = {
     subscribe(_payload, given) {
+      asked += 1
       sink = given as ChangeSink<unknown>
       return () => undefined
     },
@@ -31,6 +33,7 @@ function open() {
     ...{ list, own, ids },
     shows: (wanted: string) => expect.poll(ids).toBe(wanted),
     begun: () => expect.poll(() => sink).not.toBeNull(),
+    asked: (count: number) => expect.poll(() => asked).toBe(count),
     connect: (isConnected: boolean) => (isConnected ? sink?.connected?.() : sink?.lost?.()),
     give: (event: object) => sink?.next({ data: { list: { cursor: 'x', ...event } } } as never),
   }
@@ -137,5 +140,32 @@ it('is taken for shown where more came with one patch than the server names, and
   await vi.advanceTimersByTimeAsync(1_000)
   expect(ids()).toBe('a,b')
   expect(await outcome).toBe('reload')
+  list.stop()
+})
+
+it('stays where it was made while the list was on its way, until its transaction comes behind that', async () => {
+  const { list, shows, begun, asked, give } = open()
+  await begun()
+  const first = list.newMutationId()
+  list.show(first, { action: 'INSERT', new: row('b new') })
+  give({ rows: [row('a')], transactions: by(null) })
+  await shows('a,b new')
+  const settled = list.settled(first)
+  give({ operations: [insert('b', 1)], transactions: by(null, first) })
+  await shows('a,b')
+  expect(await settled).toBe('change')
+  const missed = list.newMutationId()
+  list.show(missed, { action: 'INSERT', new: row('c new') })
+  give({ operations: [insert('z', 9)], transactions: by(null, first, null) })
+  await expect.poll(() => list.state.status).toBe('reconnecting')
+  await asked(2)
+  const next = list.newMutationId()
+  list.show(next, { action: 'INSERT', new: row('d new') })
+  const outcomes = [list.settled(missed), list.settled(next)]
+  give({ rows: [row('a'), row('b'), row('c')], transactions: by(null) })
+  await shows('a,b,c,d new')
+  give({ operations: [insert('d', 3)], transactions: by(null, next) })
+  await shows('a,b,c,d')
+  expect(await Promise.all(outcomes)).toEqual(['reload', 'change'])
   list.stop()
 })
