@@ -153,6 +153,7 @@ class ChangesFollower<Change extends object>
     const cursor = await this.#cursor()
     if (this.ending.signal.aborted) return cursor
     await onResync(error)
+    this.#resyncs.noteOver()
     if (this.ending.signal.aborted) return cursor
     this.shown.change({ error: this.#partial?.error ?? null })
     this.#showConnection(true)

@@ -73,4 +73,9 @@ export class GrowingPauses {
     this.#lastAtMs = performance.now()
     return Math.min(firstMs * 2 ** count, maxMs)
   }
+
+  /** What came after the pause took its time, and is over: the next follows that. */
+  noteOver(): void {
+    this.#lastAtMs = performance.now()
+  }
 }

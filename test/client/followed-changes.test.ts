@@ -146,3 +146,27 @@ it('has the application begin again less and less often, however many changes ca
   const pauses = resyncs.slice(1).map((at, index) => Math.round((at - (resyncs[index] ?? 0)) / 1_000))
   expect(pauses).toEqual([1, 2, 4, 8, 16, 30, 30])
 })
+
+it.each([31_000, 61_000])(
+  'waits longer each time although having everything again takes long: %i ms',
+  async (tookMs) => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const begun: number[] = []
+    const over: number[] = []
+    const { followed, sinks } = open({
+      onResync: async () => {
+        begun.push(performance.now())
+        await new Promise((resolve) => setTimeout(resolve, tookMs))
+        over.push(performance.now())
+      },
+    })
+    while (begun.length < 9) {
+      sinks.at(-1)?.next({ data: null, errors: [{ message: 'CHANGE_UNDELIVERABLE' }] } as never)
+      await vi.advanceTimersByTimeAsync(100)
+    }
+    followed.stop()
+    const pauses = begun.slice(1).map((at, index) => Math.round((at - (over[index] ?? 0)) / 1_000))
+    expect(pauses).toEqual([1, 2, 4, 8, 16, 30, 30, 30])
+  },
+)
