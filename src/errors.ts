@@ -1113,7 +1113,7 @@ export const ERRORS = {
   },
   LIST_TOO_COSTLY: {
     means:
-      'A live list, or totals, would cost too much: the database is slow to read it, it cannot be shown in time, its rows have too many related ones, or too many different ones are open. One that was refused is refused for a while, whoever asks for it: `retryAfterMs` says for how long.',
+      'A live list, or totals, would cost too much: the database is slow to read it, its rows have too many related ones, or too many different ones are open. One that was refused is refused for a while, whoever asks for it: `retryAfterMs` says for how long.',
     hint: 'Make an index for `where` and `orderBy`, order by fields whose order rowcast knows (docs/live-lists.md), or ask with a longer `every`.',
     retry: 'backoff',
     isPublic: true,

@@ -255,7 +255,6 @@ class Lists {
       isAskedAgain,
       isVerdictSame: filter === null || wider === null ? undefined : verdictTest(filter, model, catalog),
       isAnonymous: isAskedAgain || wider !== null || asked.some(mayBeOfHidden),
-      lateMaxMs: this.#bounds.lateMaxMs,
       changeCursor: () => rowcast().changeCursor(),
       subscribe: (after: string) => openFollowed(this.#host, followed, after),
       whenVisible: (xid: number) => rowcast().whenVisible(xid),

@@ -79,8 +79,6 @@ export interface KeptSetParts<Loaded, Shown, Event> {
   readonly patchOf: (before: Shown, state: KeptState<Shown>) => KeptPatch<Event> | null
   /** Least time between two patches. */
   readonly everyMs: number
-  /** How much later than that it may be shown. */
-  readonly lateMaxMs: number
   /** What it may cost, and has: of the same one before, too. */
   readonly budget: ReadBudget
   readonly monotonicMs: () => number

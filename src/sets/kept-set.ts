@@ -121,8 +121,6 @@ export class KeptSet<Loaded, Shown, Event> {
   /** False where nothing comes any more. */
   async #step(): Promise<boolean> {
     const { turns, weigh, view } = this.#parts
-    // Behind a read it waits for the stream, whatever it costs.
-    if (this.#read.fence === null) this.#lateness.check()
     const turn = turns.wait()
     if (turn !== null) {
       await turn

@@ -1,7 +1,10 @@
-/** Beside the spine, sets. How late what is shown is: how long a change has been here that it lacks, beyond the time that patches wait anyway. */
+/**
+ * Beside the spine, sets. How late what is shown is: how long a change has been here that it lacks, beyond the time that
+ * patches wait anyway. It is measured, and ends nothing: the stream, the database or other lists may be what it waits for.
+ */
 import type { KeptSetParts } from './kept-parts.ts'
 
-type Parts = Pick<KeptSetParts<never, never, never>, 'everyMs' | 'lateMaxMs' | 'monotonicMs' | 'budget'>
+type Parts = Pick<KeptSetParts<never, never, never>, 'everyMs' | 'monotonicMs'>
 
 /** That of one kept set. */
 export class Lateness {
@@ -46,15 +49,5 @@ export class Lateness {
     this.#sinceMs = isAll ? null : this.#sinceReadMs
     if (isAll) this.#sinceReadMs = null
     return late
-  }
-
-  /** @throws LIST_TOO_COSTLY where it is later than it may be */
-  check(): void {
-    const { lateMaxMs, budget } = this.#parts
-    if (this.ms <= lateMaxMs) return
-    throw budget.refused(
-      `What it shows would be more than ${lateMaxMs} ms late.`,
-      'Make an index for `where` and `orderBy`, ask with a longer `every`, or raise `lists.lateMaxMs`.',
-    )
   }
 }

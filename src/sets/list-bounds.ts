@@ -1,15 +1,6 @@
-/** Beside the spine, sets. What lists and totals may cost, and how late they may be: options of the library and the service. */
+/** Beside the spine, sets. How often lists and totals are shown: options of the library and the service. */
 import { badFilter } from '../bus/filter/bad-filter.ts'
-import {
-  checkOption,
-  isCount,
-  isObject,
-  isPositiveCount,
-  maybe,
-  type OptionRows,
-  option,
-  throwFault,
-} from '../option.ts'
+import { checkOption, isCount, isObject, maybe, type OptionRows, option, throwFault } from '../option.ts'
 
 /** What a subscription may ask for at the most, as `every`. */
 const EVERY_MAX_MS = 60_000
@@ -20,20 +11,13 @@ export interface ListBounds {
   readonly everyMs?: number | undefined
   /** The same where it says less, or 0: nobody is shown patches more often. @default 0 */
   readonly everyMinMs?: number | undefined
-  /**
-   * How late what is shown may be, beyond `every`: a list that cannot show a change in this time ends with LIST_TOO_COSTLY.
-   * @default 60_000 // 1 min
-   */
-  readonly lateMaxMs?: number | undefined
 }
 
 /** The part of the options that is about them. */
 export interface ListCostOptions {
-  /** What live lists and totals may cost, and how late they may be. */
+  /** How often live lists and totals are shown. */
   readonly lists?: ListBounds | undefined
 }
-
-const LATE_MAX_MS = 60_000
 
 /** Their row. @internal: its type is valibot's, which nobody installs */
 export const LISTS = {
@@ -43,34 +27,27 @@ export const LISTS = {
         {
           everyMs: maybe(isCount(0, EVERY_MAX_MS)),
           everyMinMs: maybe(isCount(0, EVERY_MAX_MS)),
-          lateMaxMs: maybe(isPositiveCount),
         },
         'cannot be used',
       ),
     ),
-    hint: 'Write lists: { everyMs?: 0 to 60000, everyMinMs?: 0 to 60000, lateMaxMs?: milliseconds }.',
-    byDefault: '`{ everyMs: 0, everyMinMs: 0, lateMaxMs: 60000 }`',
+    hint: 'Write lists: { everyMs?: 0 to 60000, everyMinMs?: 0 to 60000 }.',
+    byDefault: '`{ everyMs: 0, everyMinMs: 0 }`',
     meaning:
-      'live lists and totals: `everyMs` between two patches where a subscription says no `every`, `everyMinMs` whatever it says; one that is later than `lateMaxMs` ends: [live lists](live-lists.md#what-it-costs)',
+      'live lists and totals: `everyMs` between two patches where a subscription says no `every`, `everyMinMs` whatever it says: [live lists](live-lists.md#what-it-costs)',
   }),
 } satisfies OptionRows<ListCostOptions>
 
 /** Complete. */
 export interface CheckedListBounds {
-  readonly lateMaxMs: number
   /** Milliseconds between two patches of whoever asks for so many, or for none in particular. @throws BAD_FILTER */
   everyOf(asked: number | undefined): number
 }
 
 /** Fills in the defaults. @throws CONFIG_BAD_FIELD */
 export function resolveListBounds({ lists }: ListCostOptions): CheckedListBounds {
-  const {
-    everyMs = 0,
-    everyMinMs = 0,
-    lateMaxMs = LATE_MAX_MS,
-  } = checkOption(LISTS.lists, lists, 'lists', throwFault) ?? {}
+  const { everyMs = 0, everyMinMs = 0 } = checkOption(LISTS.lists, lists, 'lists', throwFault) ?? {}
   return {
-    lateMaxMs,
     everyOf(asked) {
       if (asked !== undefined && (!Number.isInteger(asked) || asked < 0 || asked > EVERY_MAX_MS))
         throw badFilter('every', 'it is no time.', `Give whole milliseconds, 0 to ${EVERY_MAX_MS}.`)

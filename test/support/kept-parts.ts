@@ -30,7 +30,7 @@ export function keptParts(
       ...{ loaded: 0, tookMs: 0, bytes: 0 },
       fence: { sees: () => false, endLsn: lsnOf(5), text: '' },
     }),
-    ...{ isAskedAgain: false, isAnonymous: false, everyMs: 0, lateMaxMs: Number.POSITIVE_INFINITY },
+    ...{ isAskedAgain: false, isAnonymous: false, everyMs: 0 },
     wait: async () => undefined,
     turns: { isOver: false, wait: () => null },
     weigh: () => undefined,

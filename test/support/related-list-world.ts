@@ -86,7 +86,7 @@ export class RelatedListWorld {
       view: new ListView(window),
       ...{ isAskedAgain: false, isAnonymous: false, everyMs, weigh: () => undefined },
       monotonicMs,
-      ...{ lateMaxMs: Number.POSITIVE_INFINITY, budget: new ReadBudget(monotonicMs, everyMs) },
+      budget: new ReadBudget(monotonicMs, everyMs),
       wait: () => new Promise<void>((resolve) => setImmediate(resolve)),
       turns: { wait: () => null, isOver: false },
       snapshotOf: ({ shown, ...state }) => ({ ...state, rows: shown.rows, isWhole: true }),
