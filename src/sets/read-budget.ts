@@ -38,6 +38,7 @@ export class ReadBudget {
   #wrongReads = 0
   #refusals = 0
   #refusedUntilMs = Number.NEGATIVE_INFINITY
+  #notedAtMs = Number.NEGATIVE_INFINITY
 
   /** @param everyMs between two patches at the least */
   constructor(monotonicMs: () => number, everyMs: number) {
@@ -50,10 +51,12 @@ export class ReadBudget {
     return Math.max(0, this.#refusedUntilMs - this.#monotonicMs())
   }
 
-  /** Whether it says more than a new one would. */
+  /** Whether it says more than a new one would: what was long ago says nothing. */
   get isUsed(): boolean {
+    if (this.dueInMs > 0) return true
     const isClean = this.#slowReads + this.#losses + this.#wrongReads + this.#refusals === 0
-    return !isClean || this.dueInMs > 0
+    const sinceMs = Math.max(this.#notedAtMs, this.#dueAtMs, this.#refusedUntilMs)
+    return !isClean && this.#monotonicMs() - sinceMs <= REFUSED_MAX_MS
   }
 
   /** When the next read may begin. */
@@ -84,6 +87,7 @@ export class ReadBudget {
    * @throws LIST_TOO_COSTLY
    */
   noteSettled(isShown: boolean): void {
+    this.#notedAtMs = this.#monotonicMs()
     this.#wrongReads = isShown ? 0 : this.#wrongReads + 1
     if (isShown) this.#losses = 0
     else this.#dueAtMs = Math.min(this.#dueAtMs, this.#hurriedDueAtMs)
@@ -95,6 +99,7 @@ export class ReadBudget {
 
   /** Changes left the log before what had been read came to where the stream is. @throws LIST_TOO_COSTLY */
   noteLost(): void {
+    this.#notedAtMs = this.#monotonicMs()
     this.#losses += 1
     if (this.#losses < LOSSES_MAX) return
     throw this.refused(

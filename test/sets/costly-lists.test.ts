@@ -1,11 +1,13 @@
 /** A list that costs too much ends with a typed error, and none for what others cost; opened again it goes on with what it has used. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { DeliveryPull } from '../../src/bus/bus.ts'
 import { formatCursor } from '../../src/changes/cursor.ts'
 import { RowcastError } from '../../src/errors.ts'
 import { KeptSet } from '../../src/sets/kept-set.ts'
 import { type KeptSetHome, KeptSets } from '../../src/sets/kept-sets.ts'
 import { resolveListBounds } from '../../src/sets/list-bounds.ts'
+import type { ReadBudget } from '../../src/sets/read-budget.ts'
+import { ReadBudgets } from '../../src/sets/read-budgets.ts'
 import type { Lsn } from '../../src/wire/lsn.ts'
 import { emptyingAt, keptParts, lsnOf } from '../support/kept-parts.ts'
 import { PLAIN_ORIGIN } from '../support/plain-change.ts'
@@ -83,6 +85,46 @@ describe('a list that is opened again', () => {
     expect(() => large.weigh(251)).toThrow('LIST_TOO_COSTLY')
     large.onEnded()
     expect(() => open('large')).toThrow('LIST_TOO_COSTLY')
+  })
+})
+
+describe('what is remembered of lists that have ended', () => {
+  const used = (budget: ReadBudget) => {
+    budget.note(10)
+    return budget
+  }
+
+  it('is no longer known once it says nothing more', () => {
+    const clock = { nowMs: 0 }
+    const budgets = new ReadBudgets(() => clock.nowMs)
+    const slow = budgets.open('slow', 0)
+    slow.note(SLOW_MS)
+    budgets.end('slow', slow)
+    expect(budgets.open('slow', 0)).toBe(slow)
+    clock.nowMs += 60_000
+    budgets.end('another', used(budgets.open('another', 0)))
+    expect(budgets.open('slow', 0)).toBe(slow)
+    clock.nowMs += 600_000
+    budgets.end('another', used(budgets.open('another', 0)))
+    expect(budgets.open('slow', 0)).not.toBe(slow)
+  })
+
+  it('is not the whole of what was asked for', () => {
+    const names = vi.spyOn(Map.prototype, 'set')
+    const budgets = new ReadBudgets(() => 0)
+    budgets.end('a'.repeat(80_000), used(budgets.open('a'.repeat(80_000), 0)))
+    const lengths = names.mock.calls.map(([name]) => (typeof name === 'string' ? name.length : 0))
+    names.mockRestore()
+    expect(Math.max(...lengths)).toBe(44)
+  })
+
+  it('is not pushed out by what others open, where it is refused', () => {
+    const budgets = new ReadBudgets(() => 0)
+    const refused = budgets.open('refused', 0)
+    refused.refused('It is too slow.')
+    budgets.end('refused', refused)
+    for (let count = 0; count < 1_500; count += 1) budgets.end(`${count}`, used(budgets.open(`${count}`, 0)))
+    expect(() => budgets.open('refused', 0)).toThrow('LIST_TOO_COSTLY')
   })
 })
 
