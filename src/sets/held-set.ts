@@ -46,6 +46,8 @@ export class HeldSet implements LiveKeys {
   pending = 0
   /** Keys that count for all sets together. */
   kept = 0
+  /** What ended it; null while it is kept. */
+  failure: Error | null = null
   /** Settles when all that came so far has been taken; rejects for good with what ended it. */
   tail: Promise<void> = SETTLED
 

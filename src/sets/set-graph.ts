@@ -8,9 +8,11 @@ import { createChangeFilter } from '../bus/filter/change-filter.ts'
 import { type Condition, type KeySetSpec, keySetsOf } from '../bus/filter/condition.ts'
 import type { LiveKeys } from '../bus/filter/key-path.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
+import { asError } from '../describe-error.ts'
 import { invariant, RowcastError } from '../errors.ts'
 import { ConcernedIndex } from './concerned-index.ts'
 import { HeldSet, idOf, type SetId, type SetWatcher, type Watch } from './held-set.ts'
+import { HurriedTurns } from './hurried-turns.ts'
 import { KeySet, type KeySetReading, type KeySets } from './key-set.ts'
 import { RELATED_ROWS_BOUNDS, type SetLimits } from './related-rows-options.ts'
 import type { StreamTransaction } from './rows-at.ts'
@@ -37,9 +39,12 @@ export interface HeldSets {
 export class SetGraph {
   readonly #reading: KeySetReading
   readonly #limits: SetLimits
+  readonly #turns: HurriedTurns | undefined
   readonly #held = new Map<SetId, HeldSet>()
   /** The keys of those that have steps to take. */
   readonly #unsettled = new Set<LiveKeys>()
+  /** Those with so many steps to take that none of them waits for a turn. */
+  readonly #hurried = new Set<HeldSet>()
   /** Those that have ended, as long as somebody has them. */
   readonly #ended = new Set<HeldSet>()
   /** Those that a write may concern. */
@@ -54,7 +59,8 @@ export class SetGraph {
   /** @param ordinal the transaction that the stream has come to */
   constructor(ordinal: number, reading: KeySetReading) {
     this.#ordinal = ordinal
-    this.#reading = reading
+    this.#turns = reading.turns && new HurriedTurns(reading.turns)
+    this.#reading = { ...reading, turns: this.#turns }
     this.#limits = { ...RELATED_ROWS_BOUNDS, ...reading.limits }
   }
 
@@ -196,6 +202,7 @@ export class SetGraph {
     this.#kept -= held.kept
     held.kept = 0
     this.#unsettled.delete(held)
+    this.#hurry(held, false)
     this.#moved.delete(held)
     this.#written.remove(held, held.spec.model.name)
     for (const input of held.inputs.values()) input.dependents = withoutItem(input.dependents, held)
@@ -214,22 +221,39 @@ export class SetGraph {
     const before = [held.tail, ...[...held.inputs.values()].map(({ tail }) => tail)]
     if (held.pending >= this.#limits.waitingMax) before.push(Promise.reject(tooSlow(held.spec)))
     held.pending += 1
+    if (this.#isHurried(held)) this.#hurry(held, true)
     this.#unsettled.add(held)
     this.#moved.add(held)
     held.tail = Promise.all(before).then(async () => {
-      await this.#reading.turns?.wait()
+      await this.#turns?.wait()
+      if (held.failure !== null) throw held.failure
       await step()
       this.#count(held)
       if (this.#kept > this.#limits.allKeysMax) throw tooManyKeys(held.spec, this.#limits.allKeysMax)
       // A set that has ended is never settled.
       held.pending -= 1
+      if (!this.#isHurried(held)) this.#hurry(held, false)
       if (held.pending === 0) this.#unsettled.delete(held)
     })
     // Whoever waits for the set gets the failure. Who asks for it next gets one that is loaded again.
-    held.tail.catch(() => {
+    held.tail.catch((error: unknown) => {
+      // The steps before are taken no more: whoever asks next has another set, which they would take turns from.
+      held.failure ??= asError(error)
       if (held.holders > 0) this.#ended.add(held)
       this.#forget(held)
     })
+  }
+
+  /** Long before it is too slow. */
+  #isHurried({ pending }: HeldSet): boolean {
+    return pending > this.#limits.waitingMax / 2
+  }
+
+  #hurry(held: HeldSet, isHurried: boolean): void {
+    if (this.#hurried.has(held) === isHurried) return
+    if (isHurried) this.#hurried.add(held)
+    else this.#hurried.delete(held)
+    if (this.#turns !== undefined) this.#turns.isHurried = this.#hurried.size > 0
   }
 
   #count(held: HeldSet): void {
