@@ -3,14 +3,14 @@
  * them, and each is given what comes of it.
  */
 import { callAll } from '../bus/call-all.ts'
-import { type Bucket, itemsOf, withItem, withoutItem } from '../bus/filter/bucket.ts'
+import { type Bucket, itemsOf, sizeOf, withItem, withoutItem } from '../bus/filter/bucket.ts'
 import { conditionsOf } from '../bus/filter/change-filter.ts'
 import { NODE_TIMERS, type SliceTimers, TurnCount } from '../bus/time-slices.ts'
 import type { SetWatcher } from './held-set.ts'
 import { LiveRows } from './live-rows.ts'
 import type { StreamTransaction } from './rows-at.ts'
 import type { HeldSets, SetGraph } from './set-graph.ts'
-import { type AskedWrites, audienceOf, type SettledWrite, settledWritesOf } from './settled-writes.ts'
+import { type AskedWrites, audienceOf, judgedAtOnce, type SettledWrite, settledWritesOf } from './settled-writes.ts'
 
 /** Somebody who has everything there is. */
 export interface AudienceMember {
@@ -21,8 +21,10 @@ export interface AudienceMember {
   concern(transaction: StreamTransaction, writes: readonly SettledWrite[] | null): void
 }
 
-/** Changes that one turn judges at once, of all audiences: of what is more each member finds out for itself, in turns. */
+/** Changes that one turn judges at once, of all audiences: of what is more each member of a small one finds out for itself, in turns. */
 const JUDGED_A_TURN = 2_000
+/** A larger audience is never put off: each member would read and judge what one judgement settles for all, and has to catch up with it. */
+const SMALL_MAX = 10
 
 /** The audiences of one bus. */
 export class RelatedAudiences {
@@ -89,7 +91,9 @@ class RelatedAudience implements SetWatcher {
   #writesOf(transaction: StreamTransaction): readonly SettledWrite[] | null {
     if (!this.#held.isSettled()) return null
     const { model, filter } = this.#asked
-    if (this.#judging.isOver(transaction.countOf?.(model.name) ?? 1)) return null
+    const count = judgedAtOnce(transaction, model)
+    if (count === null) return null
+    if (this.#judging.isOver(count) && sizeOf(this.#members) <= SMALL_MAX) return null
     this.#live ??= new LiveRows(model, filter, this.#held.get)
     return settledWritesOf(transaction, this.#asked, this.#live)
   }

@@ -53,13 +53,19 @@ export function audienceOf({ model, filter, actions = [] }: AskedWrites): string
   return filter.key === null ? null : JSON.stringify([model.name, actions, filter.key])
 }
 
+/** How many changes there are to judge; null where there are too many to judge them at once, or that is not known. */
+export function judgedAtOnce({ countOf }: StreamTransaction, { name }: ModelSpec): number | null {
+  const count = countOf?.(name) ?? Number.POSITIVE_INFINITY
+  return count > CHANGES_MAX ? null : count
+}
+
 /** Those of a transaction; null where they cannot be judged at once. */
 export function settledWritesOf(
   transaction: StreamTransaction,
   { model, actions }: AskedWrites,
   live: LiveRows,
 ): readonly SettledWrite[] | null {
-  if ((transaction.countOf?.(model.name) ?? Infinity) > CHANGES_MAX) return null
+  if (judgedAtOnce(transaction, model) === null) return null
   try {
     return judged(transaction, actions ?? [], live)
   } catch {

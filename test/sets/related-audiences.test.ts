@@ -119,6 +119,29 @@ it('judges as many writes as a turn has time for, and leaves the others to the l
   expect(atOnce()).toBe(30)
 })
 
+it('counts nothing of a transaction that it leaves to the loops anyhow', async () => {
+  const members = [new Member(), new Member()]
+  const { commit } = await open(...members.map((member) => [asked('ADMIN'), member] as const))
+  commit({ ...write(1, { model: 'Post', new: post }), countOf: () => 2_001 })
+  commit(write(2, { model: 'Post', new: post }))
+  for (const { given } of members) expect(given).toMatchObject([null, [{ kind: 'written' }]])
+})
+
+it('puts a large audience off for nobody: one judgement is for all of them', async () => {
+  const alone = Array.from({ length: 30 }, () => new Member())
+  const together = Array.from({ length: 50 }, () => new Member())
+  const { commit } = await open(
+    ...alone.map((member) => [asked('ADMIN', null), member] as const),
+    ...together.map((member) => [asked('ADMIN'), member] as const),
+  )
+  const many = { ...write(1, { model: 'Post', new: post }), countOf: () => 100 }
+  expect(commit(many)).toBe(31)
+  expect(alone.filter(({ given }) => given[0] === null)).toHaveLength(10)
+  const [first] = together.map(({ given }) => given[0])
+  expect(first).toMatchObject([{ kind: 'written' }])
+  for (const { given } of together) expect(given).toEqual([first])
+})
+
 it('lets the sets go with the last who asks', async () => {
   const { graph, leave, release, commit } = await open(
     [asked('ADMIN'), new Member()],

@@ -16,6 +16,12 @@ export function withoutItem<T>(bucket: Bucket<T> | undefined, item: T): Bucket<T
   return bucket.size === 0 ? undefined : bucket
 }
 
+/** How many it has. */
+export function sizeOf<T>(bucket: Bucket<T> | undefined): number {
+  if (bucket === undefined) return 0
+  return bucket instanceof Set ? bucket.size : 1
+}
+
 /** What it has. */
 export function itemsOf<T>(bucket: Bucket<T> | undefined): Iterable<T> {
   if (bucket === undefined) return []
