@@ -54,6 +54,7 @@ const UNGUARDED: Readonly<Record<string, readonly [count: number, why: string]>>
     2,
     'settles the promise of whoever iterates; does nothing where a source cannot be let go of',
   ],
+  'sets/in-turns.ts': [1, 'settles the promise of whoever waits for a turn'],
   'server/session/session-keeper.ts': [2, 'what runs at the time goes through the guard'],
   'server/websocket/websocket-protocol.ts': [3, 'sending never rejects; masks an error and closes a socket'],
   'server/http/reserved-streams.ts': [1, 'what they throw is a rejection to who waits'],

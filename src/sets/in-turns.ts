@@ -23,3 +23,42 @@ export async function inTurns<Item>(
     steps += 1
   }
 }
+
+/**
+ * The turns of one graph's sets, which nobody waits for while there is a hurry: one turn of the event loop may bring thousands of small
+ * transactions, and nothing holds the stream back. What only waits for a turn is not too slow.
+ */
+export class HurriedTurns implements ReadingTurns {
+  readonly #turns: ReadingTurns
+  readonly #waiting = new Set<() => void>()
+  #isHurried = false
+
+  constructor(turns: ReadingTurns) {
+    this.#turns = turns
+  }
+
+  get isOver(): boolean {
+    return !this.#isHurried && this.#turns.isOver
+  }
+
+  /** Whether there is a hurry from now on: those who wait go on at once. */
+  set isHurried(isHurried: boolean) {
+    this.#isHurried = isHurried
+    if (!isHurried) return
+    for (const goOn of this.#waiting) goOn()
+    this.#waiting.clear()
+  }
+
+  wait(): Promise<void> | null {
+    const turn = this.#isHurried ? null : this.#turns.wait()
+    if (turn === null) return null
+    return new Promise((resolve) => {
+      this.#waiting.add(resolve)
+      const goOn = () => {
+        this.#waiting.delete(resolve)
+        resolve()
+      }
+      turn.then(goOn, goOn)
+    })
+  }
+}
