@@ -226,7 +226,7 @@ export class LogReader {
       members = members.filter((member) => this.#isFedOn(member))
       if (members.length === 0) return false
       const after = { commitLsn, index: indexAt(changes, offset) }
-      const offer = offerTo(subscribersOf(members), part, offset, true)
+      const offer = offerTo(subscribersOf(members), part, offset)
       if (offer === null) {
         // Who has not ended is not concerned, and goes on behind it.
         for (const member of members) moveTo(member, sequence, offset + 1, after)

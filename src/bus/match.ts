@@ -25,7 +25,8 @@ export class Match implements Delivery {
   isLastOfTransaction = false
   readonly isReplayed: boolean
 
-  constructor({ change, weight, isReplayed }: Offer, { transition, hidesOld, hidesNew }: MatchView) {
+  /** @param isReplayed whether it is from before its subscription was live */
+  constructor({ change, weight }: Offer, { transition, hidesOld, hidesNew }: MatchView, isReplayed: boolean) {
     this.change = change
     this.weight = weight
     this.transition = transition
@@ -41,19 +42,16 @@ export class Offer {
   readonly weight: Weight
   /** Whether no further change of its transaction can follow. */
   readonly endsTransaction: boolean
-  /** Whether it comes from the log, however old it is. */
-  readonly isReplayed: boolean
   /** The first match that was made, and its key; most changes need no more. */
   #key: string | null = null
   #match: Match | null = null
   #more: Map<string, Match> | null = null
 
   /** @param rowBytes undecoded */
-  constructor(change: AnyChange, rowBytes: number, endsTransaction: boolean, isReplayed: boolean) {
+  constructor(change: AnyChange, rowBytes: number, endsTransaction: boolean) {
     this.change = change
     this.weight = new Weight(rowBytes)
     this.endsTransaction = endsTransaction
-    this.isReplayed = isReplayed
   }
 
   /** The delivery that somebody who wants the same got: whether it is the last of its transaction is the same for both. */
@@ -72,7 +70,7 @@ export class Offer {
   }
 }
 
-/** Whether the delivery is one from before its subscription was live: read from the log, however old. */
+/** Whether the delivery is one that its client had missed, and asked for by a cursor, however old. */
 export function isReplayed(delivery: Delivery): boolean {
   return delivery instanceof Match && delivery.isReplayed
 }

@@ -109,7 +109,7 @@ class MemoryBus implements InProcessBus, QueueHost {
       if (model !== undefined && !this.#live.has(model)) continue
       // The log keeps bytes; what subscribers decode of this object goes when they are done with it.
       this.#relief.makeRoomAtOnce(this.nowMs)
-      const offer = offerTo(() => this.#live.of(model), part, offset, false)
+      const offer = offerTo(() => this.#live.of(model), part, offset)
       if (offer === null) continue
       const candidates = this.#live.offer(offer)
       this.#observers?.onCandidates(offer.change.model, candidates)
@@ -166,7 +166,7 @@ class MemoryBus implements InProcessBus, QueueHost {
       if (this.history !== null) subscriber.beginLive(this.history)
       this.#goLive(subscriber)
     } else {
-      subscriber.replayOf = account
+      subscriber.beginReplay(account)
       if (cursor !== null) subscriber.startCursor = after
       if (this.history === null) subscriber.onOpen = (known) => this.#beginAfter(subscriber, cursor, known)
       else this.#beginAfter(subscriber, cursor, this.history)

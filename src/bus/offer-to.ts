@@ -16,14 +16,13 @@ export function offerTo(
   subscribers: () => Iterable<Subscriber>,
   part: TransactionPart,
   offset: number,
-  isReplayed: boolean,
 ): Offer | null {
   const { changes, isFinal, transaction } = part
   try {
     const change = changes.at(offset)
     if (change === undefined)
       throw new RangeError(`A part of ${changes.length} changes has none at ${offset}.`)
-    return new Offer(change, bytesAt(changes, offset), isFinal && offset === changes.length - 1, isReplayed)
+    return new Offer(change, bytesAt(changes, offset), isFinal && offset === changes.length - 1)
   } catch (error) {
     const { origin, commitLsn } = transaction
     const position = { commitLsn, index: indexAt(changes, offset) }

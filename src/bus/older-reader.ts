@@ -249,7 +249,7 @@ export class OlderReaders {
       if (members.length === 0) return
       const isDue = ({ at }: Member) => compareAfter(at.after, stands) < 0
       const due = members.filter(isDue)
-      const offer = offerTo(() => due.map(({ subscriber }) => subscriber), part, offset, true)
+      const offer = offerTo(() => due.map(({ subscriber }) => subscriber), part, offset)
       if (offer === null) continue
       for (const member of due) {
         const { subscriber, at } = member

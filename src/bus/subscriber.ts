@@ -53,16 +53,18 @@ export class Subscriber {
   /** Changes up to here are not for it. */
   skipTo: ChangePosition | null
   phase: Phase = WAITING
-  /** Whose catching up this is, while it has not caught up with the cursor it began with. */
-  replayOf: Account | null = null
   /** Set while it waits for the first stream: it begins when the history is known. */
   onOpen: ((history: History) => void) | null = null
+  /** While it has not caught up with the cursor it began with. */
+  #replay: { readonly account: Account | null } | null = null
   readonly #isResumed: boolean
   readonly #onBehind: SubscriberOptions['onBehind']
   readonly #guard: Guard
   readonly #actions: ReadonlySet<ChangeAction> | null
   /** The same for all who want the same changes; null where that is not known. */
   readonly #shareKey: string | null
+  /** The same while it catches up with a cursor. */
+  readonly #replayKey: string | null
   /**
    * The latest match of an unfinished transaction. Whether it is the last one is known only when another
    * match or the commit arrives, so it waits here.
@@ -79,6 +81,7 @@ export class Subscriber {
     this.#isResumed = options.isResumed ?? false
     this.#actions = options.actions
     this.#shareKey = shareKeyOf(options)
+    this.#replayKey = this.#shareKey === null ? null : `replayed ${this.#shareKey}`
     this.#onBehind = options.onBehind
     this.#guard = options.guard
   }
@@ -97,10 +100,15 @@ export class Subscriber {
     this.startCursor = known.liveCursor
   }
 
-  /** It has caught up with its cursor, or has ended. */
+  /** It came with a cursor. @param account whose catching up this is */
+  beginReplay(account: Account | null): void {
+    this.#replay = { account }
+  }
+
+  /** It has caught up with its cursor, or has ended. Who falls behind later missed nothing: that is late, and no replay. */
   endReplay(): void {
-    this.replayOf?.endReplay()
-    this.replayOf = null
+    this.#replay?.account?.endReplay()
+    this.#replay = null
   }
 
   get isLive(): boolean {
@@ -139,7 +147,7 @@ export class Subscriber {
     if (!this.#concerns(change)) return
     this.skipTo = null
     // All who ask for the same get one delivery, judged once.
-    const key = this.#shareKey
+    const key = this.#replay === null ? this.#shareKey : this.#replayKey
     const known = key === null ? null : offer.shared(key)
     const match = known ?? this.#judgeSafely(offer)
     if (match === null) return
@@ -216,9 +224,9 @@ export class Subscriber {
       this.endAt(positionOf(change), oldRowMissing(change))
       return null
     }
-    if (this.filter === null) return new Match(offer, WHOLE)
+    if (this.filter === null) return new Match(offer, WHOLE, this.#replay !== null)
     const judgement = judgeChange(this.filter, change)
-    if (judgement.verdict === 'match') return new Match(offer, judgement)
+    if (judgement.verdict === 'match') return new Match(offer, judgement, this.#replay !== null)
     if (judgement.verdict !== 'unknown') return null
     const error = change.isOldMissing === true ? oldRowMissing(change) : unanswerable(change, this.filter)
     this.endAt(positionOf(change), error)

@@ -160,6 +160,18 @@ describe('metrics', () => {
     expect(line('rowcast_commit_to_socket_seconds_count')).toBe('1')
   })
 
+  it('count what is late as late: who is put off, or falls behind, has missed nothing', async () => {
+    const { bus, publish, metrics, line } = observeBus({ queueLengthMax: 1 })
+    const live = bus.subscribe({ model: 'User', overflow: 'end' })
+    publish({ action: 'INSERT' }, { action: 'UPDATE' })
+    publish({ action: 'UPDATE' })
+    const resumed = bus.subscribe({ model: 'User', after: 'earliest' })
+    for (const each of [live, resumed, live, resumed, live, resumed])
+      metrics.onDelivered((await each.next()).value)
+    expect(line('rowcast_commit_to_socket_seconds_count')).toBe('3')
+    expect(line('rowcast_replayed_deliveries_total{model="User"}')).toBe('3')
+  })
+
   it('show what the source knows of itself', () => {
     const { line, metrics } = observeBus()
     expect(line('rowcast_ready')).toBe('1')

@@ -32,7 +32,7 @@ function countMade(
     // What follows relations gives deliveries of its own.
     const delivery = isRelated
       ? { change, ...seen, isLastOfTransaction: true }
-      : new Match(new Offer(change, rowBytes, true, false), seen)
+      : new Match(new Offer(change, rowBytes, true), seen, false)
     return Object.assign(delivery, {
       name() {
         made += 1
@@ -73,7 +73,7 @@ test('a change whose bytes are known is not decoded to be weighed', () => {
   })
   const members = [groups.join(args, 'all', true), groups.join(args, 'all', true)]
   const seen = { transition: null, hidesOld: false, hidesNew: false }
-  const delivery = new Match(new Offer(undecoded, 10, true, false), seen)
+  const delivery = new Match(new Offer(undecoded, 10, true), seen, false)
   for (const member of members)
     expect(member.resultOf(Object.assign(delivery, { name: 'ada' }), args)).toBeInstanceOf(ResultText)
 })
