@@ -2,6 +2,7 @@
 import { openRedis, type TestRedis } from '../support/redis.ts'
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { createServedRowcast, type ServedRowcast } from './served-rowcast.ts'
+import { openSets } from './sets.ts'
 import { openCrowd, openParts, openStage, type WorldBase, type WorldOptions } from './stage.ts'
 
 /** One process and its line to Redis. */
@@ -43,7 +44,11 @@ async function buildWorld(
     const served = await createServedRowcast({
       ...{ name: `${role} ${number}`, databaseUrl: stage.site.databaseUrl, onCrash: onTrouble },
       arguments: ['--role', role],
-      env: { REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`, ROWCAST_CHAOS_RETAIN: options.retain ?? '' },
+      env: {
+        REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`,
+        ROWCAST_CHAOS_RETAIN: options.retain ?? '',
+        ROWCAST_CHAOS_SETS: options.hasSets === true ? 'yes' : '',
+      },
     })
     closing.push(served)
     await served.start()
@@ -61,10 +66,11 @@ async function buildWorld(
   const gateways = await Promise.all([serveGateway(1), serveGateway(2)])
   const urls = gateways.map(({ clientProxy }) => `http://127.0.0.1:${clientProxy.port}`)
   const crowd = await openCrowd(options, stage, urls, closing)
+  const sets = openSets(options, stage, urls, closing)
   return {
     ...stage,
     ...crowd,
-    ...{ redis, taps, gateways, gaps: [] },
+    ...{ redis, taps, gateways, sets, gaps: [] },
     clientProxies: gateways.map(({ clientProxy }) => clientProxy),
     restartAll:
       options.retain === 'nothing'

@@ -21,11 +21,10 @@ const ECHO_MS = 15_000
 /** A look or two of the watch. */
 const LOOKS_MS = 2_500
 const TRIES = 20
-const ALL_TABLES = CHAOS_MODEL_NAMES.map((model) => CHAOS_MODELS[model].table).join(', ')
 
-/** Whether all that the ledger has is published, with all that is done to it. */
-const PUBLISHED_SQL = `
-  SELECT count(t.tablename) = ${CHAOS_MODEL_NAMES.length}
+/** Whether all that the run needs is published, with all that is done to it. */
+const publishedSql = (tables: readonly string[]) => `
+  SELECT count(t.tablename) = ${tables.length}
     AND bool_and(p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate) AS whole
   FROM pg_publication p LEFT JOIN pg_publication_tables t ON t.pubname = p.pubname
   WHERE p.pubname = '${PUBLICATION}'`
@@ -45,38 +44,35 @@ interface CatalogChange {
 const UNCERTAIN = 'a column that Prisma knows is dropped and added'
 
 /** Each makes a gap of some models. Colours have the length of their column: it is filled up with spaces, and a cast takes those away. */
-const CHANGES: Readonly<Record<string, (random: Random) => CatalogChange>> = {
+const CHANGES: Readonly<Record<string, (random: Random, tables: readonly string[]) => CatalogChange>> = {
   'a table leaves the publication and comes back': (random) => {
     const model = random.pick(CHAOS_MODEL_NAMES)
     const { table } = CHAOS_MODELS[model]
     const alter = (verb: string) => `ALTER PUBLICATION ${PUBLICATION} ${verb} TABLE ${table}`
     return { models: [model], away: alter('DROP'), back: alter('ADD') }
   },
-  'SET TABLE without one, and with all again': (random) => {
+  'SET TABLE without one, and with all again': (random, tables) => {
     const model = random.pick(CHAOS_MODEL_NAMES)
-    const others = CHAOS_MODEL_NAMES.filter((name) => name !== model).map((name) => CHAOS_MODELS[name].table)
-    const set = (tables: string) => `ALTER PUBLICATION ${PUBLICATION} SET TABLE ${tables}`
-    return { models: [model], away: set(others.join(', ')), back: set(ALL_TABLES) }
+    const others = tables.filter((table) => table !== CHAOS_MODELS[model].table)
+    const set = (those: readonly string[]) => `ALTER PUBLICATION ${PUBLICATION} SET TABLE ${those.join(', ')}`
+    return { models: [model], away: set(others), back: set(tables) }
   },
-  'a row filter is set and taken away': (random) => {
+  'a row filter is set and taken away': (random, tables) => {
     const model = random.pick(CHAOS_MODEL_NAMES)
     const { table, column } = CHAOS_MODELS[model]
-    const filtered = CHAOS_MODEL_NAMES.map((name) => {
-      const plain = CHAOS_MODELS[name].table
-      return name === model ? `${table} WHERE (${column} LIKE '%3%')` : plain
-    })
-    const set = (tables: string) => `ALTER PUBLICATION ${PUBLICATION} SET TABLE ${tables}`
-    return { models: [model], away: set(filtered.join(', ')), back: set(ALL_TABLES) }
+    const filtered = tables.map((each) => (each === table ? `${table} WHERE (${column} LIKE '%3%')` : each))
+    const set = (those: readonly string[]) => `ALTER PUBLICATION ${PUBLICATION} SET TABLE ${those.join(', ')}`
+    return { models: [model], away: set(filtered), back: set(tables) }
   },
   'the publication loses actions for a while': (random) => {
     const rest = random.pick(['insert', 'insert, update, truncate', 'update, delete'])
     const set = (actions: string) => `ALTER PUBLICATION ${PUBLICATION} SET (publish = '${actions}')`
     return { models: CHAOS_MODEL_NAMES, away: set(rest), back: set('insert, update, delete, truncate') }
   },
-  'the publication is dropped and made again': () => ({
+  'the publication is dropped and made again': (_random, tables) => ({
     models: CHAOS_MODEL_NAMES,
     away: `DROP PUBLICATION ${PUBLICATION}`,
-    back: `CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${ALL_TABLES} WITH (publish_via_partition_root = true)`,
+    back: `CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables.join(', ')} WITH (publish_via_partition_root = true)`,
   }),
   [UNCERTAIN]: () => ({
     models: ['Tag'],
@@ -94,7 +90,7 @@ const CHANGES: Readonly<Record<string, (random: Random) => CatalogChange>> = {
       back: null,
     }
   },
-  'another table is swapped in by its name': () => ({
+  'another table is swapped in by its name': (_random, tables) => ({
     models: ['Tag'],
     away: `LOCK TABLE "Tag";
       CREATE TABLE "Tag_new" (LIKE "Tag" INCLUDING ALL);
@@ -103,7 +99,7 @@ const CHANGES: Readonly<Record<string, (random: Random) => CatalogChange>> = {
       ALTER TABLE "Tag" RENAME TO "Tag_old";
       ALTER TABLE "Tag_new" RENAME TO "Tag";
       UPDATE "Tag" SET color = '#swappd';
-      ALTER PUBLICATION ${PUBLICATION} SET TABLE ${ALL_TABLES};
+      ALTER PUBLICATION ${PUBLICATION} SET TABLE ${tables.join(', ')};
       DROP TABLE "Tag_old" CASCADE`,
     back: null,
   }),
@@ -137,7 +133,7 @@ export const GAP_FAULTS: readonly FaultKind<WorldBase>[] = Object.entries(CHANGE
   ([name, choose]): FaultKind<WorldBase> => ({
     name,
     async inject(world, random) {
-      const { models, away, back, isCertain = true } = choose(random)
+      const { models, away, back, isCertain = true } = choose(random, world.tables)
       const readersAreAway = random.chance(0.3)
       const clientsAreAway = random.chance(0.25) && world.restartAll !== null
       const pauseMs = random.pick([0, 0, random.integer(0, 2_500)])
@@ -183,7 +179,7 @@ export async function withGap(
 async function untilRepaired(world: WorldBase): Promise<void> {
   const deadline = performance.now() + TIMEOUT_MS
   for (let isWhole = false; !isWhole && performance.now() < deadline; ) {
-    isWhole = await world.query<{ whole: boolean }>(PUBLISHED_SQL).then(
+    isWhole = await world.query<{ whole: boolean }>(publishedSql(world.tables)).then(
       ([row]) => row?.whole === true,
       () => false,
     )

@@ -25,6 +25,8 @@ export interface LedgerWriterOptions {
   readonly authorId: string
   /** Writers at once. */
   readonly lanes: number
+  /** Another one that writes and pauses with these. */
+  readonly beside: Pick<LedgerWriter, 'start' | 'pause' | 'resume' | 'stop'> | null
   /** Longest pause between two transactions of one writer. */
   readonly pauseMaxMs: number
 }
@@ -49,7 +51,7 @@ type WriteOutcome = LedgerTransaction | null
 
 /** Creates the writers; they connect to PostgreSQL directly, as often as it takes. */
 export function createLedgerWriter(options: LedgerWriterOptions): LedgerWriter {
-  const { ledger, random } = options
+  const { ledger, random, beside } = options
   const lanes = Array.from({ length: options.lanes }, (_, lane) => createLane(lane, options))
   /** What the suite itself orders: a lane of its own. */
   const orders = createLane(options.lanes, options)
@@ -102,23 +104,25 @@ export function createLedgerWriter(options: LedgerWriterOptions): LedgerWriter {
   return {
     start() {
       loops = lanes.map((lane) => run(lane, random.fork()))
+      beside?.start()
     },
     async pause() {
       isPaused = true
       resumed = new Promise((resolve) => {
         resume = resolve
       })
-      await Promise.all(busy)
+      await Promise.all([...busy, beside?.pause()])
     },
     resume() {
       isPaused = false
       resume()
+      beside?.resume()
     },
     async stop() {
       isStopping = true
       isPaused = false
       resume()
-      await Promise.all(loops)
+      await Promise.all([...loops, beside?.stop()])
       await orders.end()
     },
     async probe() {

@@ -1,5 +1,5 @@
 /**
- * `npm run test:chaos -- [--distributed] [--thin] [--seed N] [--short] [--seconds N] [--only pattern] [--no-catalog] [--verbose]`: breaks everything on the way from a commit to a
+ * `npm run test:chaos -- [--distributed] [--thin] [--seed N] [--short] [--seconds N] [--only pattern] [--no-catalog] [--sets] [--verbose]`: breaks everything on the way from a commit to a
  * subscriber for some minutes while a ledger is kept, then compares. Exit code 1 when a change is lost, comes
  * twice or out of order, or when a subscriber is asked to resync without need.
  */
@@ -28,6 +28,8 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     /** Leaves tables and publication as they are. */
     'no-catalog': { type: 'boolean', default: false },
+    /** Follows sets of rows that other rows decide about. */
+    sets: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
 })
@@ -39,6 +41,8 @@ const faultSeconds = values.seconds === undefined ? plan.faultSeconds : Number(v
 
 /** How long the slowest subscriber may take to catch up. */
 const PROGRESS_TIMEOUT_MS = 90_000
+/** How long writers may need to come to a pause where the run has failed. */
+const PAUSE_TIMEOUT_MS = 15_000
 
 const startedMs = performance.now()
 const secondsGone = () => (performance.now() - startedMs) / 1_000
@@ -66,6 +70,15 @@ async function inject<W>(world: W, random: Random, fault: FaultKind<W>): Promise
   count((await fault.inject(world, random)) ? injected : missed, fault.name)
 }
 
+/** Everybody gets everything; those who follow sets are compared with the database meanwhile. */
+async function rest(world: WorldBase, when: string): Promise<void> {
+  await world.awaitProgress(PROGRESS_TIMEOUT_MS)
+  if (world.sets === null) return
+  await world.writer.pause()
+  await world.sets.check(when)
+  world.writer.resume()
+}
+
 /** Faults until the time is up. */
 async function injectFaults<W extends WorldBase>(
   { world, faults }: Play<W>,
@@ -75,7 +88,7 @@ async function injectFaults<W extends WorldBase>(
     const { fault, random, pauseMs } = faults.next().value
     await inject(world, random, fault)
     // Some faults meet a world that has not recovered from the last one.
-    if (pauseMs === null) await world.awaitProgress(PROGRESS_TIMEOUT_MS)
+    if (pauseMs === null) await rest(world, `behind ${fault.name}`)
     else await delay(pauseMs)
   }
 }
@@ -96,7 +109,7 @@ async function injectHugeTransaction<W extends WorldBase>({ shape, world, random
   const { names, count: kills } = shape.killsInHuge
   const candidates = random.shuffle(shape.faults.filter(({ name }) => names.test(name)))
   for (const fault of candidates.slice(0, kills)) await inject(world, random, fault)
-  await world.awaitProgress(PROGRESS_TIMEOUT_MS)
+  await rest(world, 'behind the huge transaction')
 }
 
 /** However short a run is, what is published changes once so that everybody must hear of it, with latecomers there. */
@@ -111,6 +124,7 @@ async function injectSlotLoss<W extends WorldBase>({ shape, world }: Play<W>): P
   await world.writer.pause()
   await world.awaitProgress(PROGRESS_TIMEOUT_MS)
   await withGap(world, { name, models: CHAOS_MODEL_NAMES, isCertain: true }, () => shape.dropSlot(world))
+  await world.sets?.check(`behind ${name}`)
   world.writer.resume()
   count(injected, name)
 }
@@ -120,6 +134,7 @@ async function injectFailover<W extends WorldBase>({ shape, world }: Play<W>): P
   await world.writer.pause()
   await world.awaitProgress(PROGRESS_TIMEOUT_MS)
   await shape.failOver(world)
+  await world.sets?.check(`behind ${FAILOVER}`)
   world.writer.resume()
   count(injected, FAILOVER)
 }
@@ -153,6 +168,7 @@ async function run<W extends WorldBase>(play: Play<W>): Promise<void> {
   await world.awaitProgress(PROGRESS_TIMEOUT_MS)
   await world.awaitProgress(PROGRESS_TIMEOUT_MS)
   await untilFolded(world)
+  await world.sets?.check('at the end')
   await checkLedgerTable(world)
 }
 
@@ -167,13 +183,17 @@ async function checkLedgerTable(world: WorldBase): Promise<void> {
 async function report(world: WorldBase, isDrained: boolean): Promise<boolean> {
   const { ledger, writer, gaps } = world
   const { transactions } = ledger
+  // After a run that failed they are still at it, and on a slow machine the WAL would never be read to its end.
+  await Promise.race([writer.pause(), delay(PAUSE_TIMEOUT_MS)])
   const records = await Promise.all(world.subscribers.map((each) => recordOf(world, each)))
   // A database that is gone says nothing; the run has failed then in any case.
   await world.decode().catch((error: unknown) => onTrouble(`The second decoder failed: ${String(error)}`))
   const truth = { transactions, decoded: world.decoded, gaps, strays: ledger.strays }
   troubles.push(...checkTruth(truth, CHAOS_MODEL_NAMES))
+  const straighten = (cursor: string) => world.site.timelines.straighten(cursor)
+  const sets = world.sets?.report({ gaps, decoded: world.decoded, straighten }) ?? null
   const result = {
-    ...{ seed, seconds: secondsGone(), injected, missed, records, troubles, isDrained, gaps },
+    ...{ sets, seed, seconds: secondsGone(), injected, missed, records, troubles, isDrained, gaps },
     decoded: world.decoded,
     transactions: transactions.length,
     changes: ledger.changeCount,
@@ -220,7 +240,9 @@ async function main<W extends WorldBase>(shape: Shape<W>): Promise<boolean> {
   )
   const { signal } = failed
   const { pauseMaxMs } = plan
-  await using world = await shape.openWorld({ random: random.fork(), pauseMaxMs, signal, onTrouble })
+  await using world = await shape.openWorld({
+    ...{ pauseMaxMs, signal, onTrouble, random: random.fork(), hasSets: values.sets },
+  })
   let isDrained = false
   try {
     await Promise.race([run({ shape, world, random, faults }), untilAborted(signal)])
@@ -228,6 +250,7 @@ async function main<W extends WorldBase>(shape: Shape<W>): Promise<boolean> {
   } catch (error) {
     const words = error instanceof Error ? (error.stack ?? error.message) : String(error)
     if (troubles.length === 0) troubles.push(words)
+    say(`it failed: ${words}`)
   }
   const isFine = await report(world, isDrained)
   if (!isFine || values.verbose) process.stdout.write(`${world.lines.slice(-200).join('\n')}\n`)

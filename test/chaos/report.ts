@@ -2,6 +2,7 @@
 import type { Gap } from './gaps.ts'
 import { FAULT_KINDS, type Fault, type SubscriberRecord } from './record.ts'
 import type { DecodedTransaction } from './second-decoder.ts'
+import type { SetsReport } from './sets.ts'
 
 /** What happened in a run. */
 export interface RunReport {
@@ -19,6 +20,8 @@ export interface RunReport {
   readonly records: readonly (SubscriberRecord & { readonly attempts: number })[]
   readonly faults: readonly Fault[]
   readonly gaps: readonly Gap[]
+  /** Null without them. */
+  readonly sets: SetsReport | null
   readonly decoded: readonly DecodedTransaction[]
   /** Whether every subscriber had the time to get everything. */
   readonly isDrained: boolean
@@ -29,8 +32,8 @@ export interface RunReport {
 const EXAMPLES_MAX = 10
 
 /** Whether nothing was wrong. */
-export function isGood({ faults, troubles }: RunReport): boolean {
-  return faults.length === 0 && troubles.length === 0
+export function isGood({ faults, troubles, sets }: RunReport): boolean {
+  return faults.length === 0 && troubles.length === 0 && (sets?.faults ?? []).length === 0
 }
 
 /** Formats it for a person. */
@@ -56,6 +59,8 @@ export function formatReport(report: RunReport): string {
         `  ${String(seen.length).padStart(7)}  ${name}: ${attempts} connections, ${reported.length} resyncs`,
     ),
     `resyncs      ${resyncs} of ${report.gaps.length} gaps, ${countOf('unexpected resync')} that nothing explains`,
+    ...(report.sets?.lines ?? []),
+    ...(report.sets?.faults ?? []).slice(0, EXAMPLES_MAX).map((words) => `  ${words}`),
     FAULT_KINDS.map((kind) => `${kind}: ${countOf(kind)}`).join(', '),
     ...faults
       .slice(0, EXAMPLES_MAX)
@@ -71,7 +76,7 @@ export function formatReport(report: RunReport): string {
 }
 
 /** Every gap, barrier, resync and fault: where in the WAL, and what. */
-export function formatDetails({ gaps, decoded, records, faults }: RunReport): string {
+export function formatDetails({ gaps, decoded, records, faults, sets }: RunReport): string {
   const hex = (lsn: bigint | null) => lsn?.toString(16).padStart(16, '0') ?? 'on'
   return [
     ...gaps.map(
@@ -86,6 +91,7 @@ export function formatDetails({ gaps, decoded, records, faults }: RunReport): st
       ),
     ),
     ...faults.map(({ kind, subscriber, detail }) => `${subscriber}: ${kind}: ${detail}`),
+    ...(sets?.faults ?? []),
     '',
   ].join('\n')
 }

@@ -53,3 +53,16 @@ it('say which models a barrier of rowcast cuts, and nothing of messages of other
   expect(read(message('rowcast', ''))[0]?.cuts).toEqual([])
   expect(read(message('chaos', 'beside'), message('chaos', 'beside', 0))[0]?.cuts).toEqual([])
 })
+
+it('have what runs with sets write beside the ledger', () => {
+  const [transaction] = read(
+    `table public.team_memberships: DELETE: user_id[uuid]:'u' team_id[uuid]:'t'`,
+    `table public."Comment": INSERT: id[integer]:7 "postId"[integer]:3 "authorId"[uuid]:null "parentId"[integer]:null body[text]:'said'`,
+    `table public.users: INSERT: id[uuid]:'u'`,
+  )
+  expect(transaction?.changes).toEqual([])
+  expect(transaction?.related).toEqual([
+    { table: 'team_memberships', old: { user_id: 'u', team_id: 't' }, new: null },
+    { table: 'Comment', old: null, new: { id: '7', body: 'said', postId: '3', authorId: null } },
+  ])
+})

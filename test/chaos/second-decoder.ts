@@ -14,6 +14,21 @@ export interface DecodedChange {
   readonly new: RowImage | null
 }
 
+/** Columns of the tables that runs with sets write beside the models of the ledger. */
+export const RELATED_COLUMNS = {
+  Comment: ['id', 'body', 'postId', 'authorId'],
+  team_memberships: ['user_id', 'team_id'],
+} as const
+/** One of them. */
+export type RelatedTable = keyof typeof RELATED_COLUMNS
+
+/** One change of theirs. */
+export interface RelatedChange {
+  readonly table: RelatedTable
+  readonly old: RowImage | null
+  readonly new: RowImage | null
+}
+
 /** One transaction, in commit order. */
 export interface DecodedTransaction {
   readonly xid: string
@@ -22,6 +37,7 @@ export interface DecodedTransaction {
   /** Whether it is one that changed tables, not one of the writers. */
   readonly isDdl: boolean
   readonly changes: readonly DecodedChange[]
+  readonly related: readonly RelatedChange[]
   /** Models of which it says, as a barrier of rowcast's own, that changes before it may be missing. */
   readonly cuts: readonly ChaosModel[]
 }
@@ -59,17 +75,19 @@ export async function decodeAll(query: Query): Promise<readonly DecodedTransacti
 export class TextDecoder {
   readonly transactions: DecodedTransaction[] = []
   #changes: DecodedChange[] = []
+  #related: RelatedChange[] = []
   #cuts: readonly ChaosModel[] = []
   #isDdl = false
 
   read(lsn: string, line: string): void {
     if (line.startsWith('BEGIN')) {
       this.#changes = []
+      this.#related = []
       this.#cuts = []
       this.#isDdl = false
     } else if (line.startsWith('COMMIT')) {
       const xid = line.slice('COMMIT '.length)
-      const said = { isDdl: this.#isDdl, changes: this.#changes, cuts: this.#cuts }
+      const said = { isDdl: this.#isDdl, changes: this.#changes, related: this.#related, cuts: this.#cuts }
       this.transactions.push({ xid, endLsn: parseLsn(lsn), ...said })
     } else if (line.startsWith(BARRIER)) this.#cuts = readCuts(line)
     else this.#readChange(line)
@@ -79,15 +97,21 @@ export class TextDecoder {
     if (line.startsWith(`table public.${DDL_TABLE}:`)) this.#isDdl = true
     const colon = line.indexOf(': ')
     // A partition is named as itself.
-    const table = /^table public\."([A-Za-z]+)(?:_\d+)?"$/.exec(line.slice(0, colon))?.[1]
+    const table = /^table public\."?([A-Za-z_]+?)(?:_\d+)?"?$/.exec(line.slice(0, colon))?.[1]
     const model = CHAOS_MODEL_NAMES.find((name) => name === table)
-    if (model === undefined) return
+    const related = RELATED_TABLES.find((name) => name === table)
+    if (model === undefined && related === undefined) return
     const rest = line.slice(colon + 2)
     const action = (['INSERT', 'UPDATE', 'DELETE'] as const).find((name) => rest.startsWith(`${name}: `))
     if (action === undefined) return
-    this.#changes.push({ model, action, ...readRows(model, action, rest.slice(`${action}: `.length)) })
+    const text = rest.slice(`${action}: `.length)
+    if (model !== undefined) this.#changes.push({ model, action, ...readRows(COLUMNS[model], action, text) })
+    else if (related !== undefined)
+      this.#related.push({ table: related, ...readRows(RELATED_COLUMNS[related], action, text) })
   }
 }
+
+const RELATED_TABLES = Object.keys(RELATED_COLUMNS) as RelatedTable[]
 
 /** A message of rowcast to the process that comes next. */
 const BARRIER = 'message: transactional: 1 prefix: rowcast,'
@@ -99,20 +123,18 @@ function readCuts(line: string): readonly ChaosModel[] {
   return CHAOS_MODEL_NAMES.filter((model) => cut.includes(model))
 }
 
-function readRows(model: ChaosModel, action: DecodedChange['action'], text: string) {
-  if (action === 'INSERT') return { old: null, new: readRow(model, text, 0, null).row }
-  if (action === 'DELETE') return { old: readRow(model, text, 0, null).row, new: null }
+function readRows(columns: readonly string[], action: DecodedChange['action'], text: string) {
+  if (action === 'INSERT') return { old: null, new: readRow(columns, text, 0, null).row }
+  if (action === 'DELETE') return { old: readRow(columns, text, 0, null).row, new: null }
   const oldAt = text.startsWith('old-key: ') ? 'old-key: '.length : 0
-  const old = oldAt === 0 ? null : readRow(model, text, oldAt, null)
+  const old = oldAt === 0 ? null : readRow(columns, text, oldAt, null)
   const newAt = old === null ? 0 : old.end + 'new-tuple: '.length
-  return { old: old?.row ?? null, new: readRow(model, text, newAt, old?.row ?? null).row }
+  return { old: old?.row ?? null, new: readRow(columns, text, newAt, old?.row ?? null).row }
 }
 
 /** `name[type]:value` after another, up to `new-tuple:` or the end; what did not change stands in the row before. */
-function readRow(model: ChaosModel, text: string, from: number, before: RowImage | null) {
-  const row: Record<string, string | null> = Object.fromEntries(
-    COLUMNS[model].map((column) => [column, null]),
-  )
+function readRow(columns: readonly string[], text: string, from: number, before: RowImage | null) {
+  const row: Record<string, string | null> = Object.fromEntries(columns.map((column) => [column, null]))
   let at = from
   while (at < text.length && !text.startsWith('new-tuple: ', at)) {
     const typeAt = text.indexOf('[', at)

@@ -5,7 +5,7 @@ import { applyMigrations } from '../../src/embedded/migrations.ts'
 import { type SqlClient, withSqlClient } from '../../src/source/db/sql.ts'
 import type { TcpProxy } from '../support/tcp-proxy.ts'
 import type { Gap } from './gaps.ts'
-import { type ChaosModel, Ledger } from './ledger.ts'
+import { CHAOS_MODEL_NAMES, CHAOS_MODELS, type ChaosModel, Ledger } from './ledger.ts'
 import { createLedgerWriter, LEDGER_TABLE_SQL, type LedgerWriter } from './ledger-writer.ts'
 import type { Random } from './random.ts'
 import { type RowImage, snapshotSql } from './rows.ts'
@@ -16,6 +16,9 @@ import {
   openSecondDecoder,
   type Query,
 } from './second-decoder.ts'
+import { SET_TABLES } from './set-views.ts'
+import { createSetWriter, prepareSets, type SetWriter } from './set-writer.ts'
+import type { ChaosSets } from './sets.ts'
 import { openSite, type Site } from './site.ts'
 import {
   type ChaosSubscriber,
@@ -49,6 +52,8 @@ export interface WorldOptions {
   readonly pauseMaxMs: number
   /** What the slot keeps of what was accepted. @default 'everything' */
   readonly retain?: 'everything' | 'nothing' | undefined
+  /** Whether sets of rows are followed that other rows decide about. @default false */
+  readonly hasSets?: boolean | undefined
   /** Aborted when the run has failed: nothing is waited for any longer. */
   readonly signal: AbortSignal
   /** Something happened that no fault explains: the run fails. */
@@ -61,6 +66,10 @@ export interface Stage {
   readonly site: Site
   readonly ledger: Ledger
   readonly writer: LedgerWriter
+  /** Pauses, and goes on, with the other one; null without sets. */
+  readonly setWriter: SetWriter | null
+  /** Those that the run needs published, as SQL names them. */
+  readonly tables: readonly string[]
   query<Row extends object>(text: string, parameters?: readonly unknown[]): Promise<readonly Row[]>
   /** What the second decoder has read. */
   readonly decoded: readonly DecodedTransaction[]
@@ -73,7 +82,7 @@ export interface Stage {
 /** What every world has. */
 export interface WorldBase
   extends AsyncDisposable,
-    Pick<Stage, 'site' | 'ledger' | 'writer' | 'query' | 'queryRows' | 'decoded' | 'decode'> {
+    Pick<Stage, 'site' | 'ledger' | 'writer' | 'tables' | 'query' | 'queryRows' | 'decoded' | 'decode'> {
   /** What was done on purpose to what is published. */
   readonly gaps: Gap[]
   /** Between all that read a slot and PostgreSQL. */
@@ -83,6 +92,7 @@ export interface WorldBase
   /** Kills all that read or serve, and starts them again; null where the slot retains nothing for them. */
   readonly restartAll: (() => Promise<void>) | null
   readonly subscribers: readonly ChaosSubscriber[]
+  readonly sets: ChaosSets | null
   /** A subscriber that comes later, and wants everything from the start. */
   addLatecomer(): void
   /** Commits one change for each model, and waits until every subscriber has it. */
@@ -93,24 +103,35 @@ export interface WorldBase
 
 /** Starts PostgreSQL and prepares it; everything that has to be closed is added to `closing`. */
 export async function openStage(
-  { random, pauseMaxMs, signal, retain }: WorldOptions,
+  { random, pauseMaxMs, signal, retain, hasSets, onTrouble }: WorldOptions,
   closing: AsyncDisposable[],
 ): Promise<Stage> {
   const site = await openSite(closing)
   await applyMigrations({ target: site.target, folder: MIGRATIONS_FOLDER })
   const authorId = await withSqlClient(site.target, prepareTables)
   const ledger = new Ledger()
+  const connectionString = site.writersUrl
+  const choices = random.fork()
+  const setWriter =
+    hasSets === true
+      ? createSetWriter({ connectionString, pauseMaxMs, onTrouble, random: random.fork() })
+      : null
   const writer = createLedgerWriter({
-    ...{ connectionString: site.writersUrl, ledger, random: random.fork(), authorId, pauseMaxMs },
+    ...{ connectionString, ledger, random: choices, authorId, pauseMaxMs, beside: setWriter },
     lanes: 3,
     // Without a window of its own the log in memory is passed by a few of them, and whoever is away a moment resyncs.
     hasHeavyRows: retain !== 'nothing',
   })
   const query: Query = (text, parameters) => withSqlClient(site.target, (sql) => sql.query(text, parameters))
   await openSecondDecoder(query)
+  if (setWriter !== null) await prepareSets(query)
   const decoded: DecodedTransaction[] = []
   return {
-    ...{ site, ledger, writer, query, decoded },
+    ...{ site, ledger, writer, setWriter, query, decoded },
+    tables: [
+      ...CHAOS_MODEL_NAMES.map((model) => CHAOS_MODELS[model].table),
+      ...(setWriter === null ? [] : SET_TABLES),
+    ],
     async decode() {
       for (const each of await decodeAll(query))
         decoded.push({ ...each, endLsn: site.timelines.place(each.endLsn) })

@@ -35,7 +35,7 @@ const seen = (before: number | null, after: number | null, xid: number, isLast: 
 /** The WAL of a ledger whose transactions committed in the order of their ids. */
 const decode = (ledger: readonly LedgerTransaction[]): readonly DecodedTransaction[] =>
   ledger.map(({ id, changes }) => ({
-    ...{ xid: String(700 + id), endLsn: toLsn(BigInt(id * 100 + 10)), isDdl: false, cuts: [] },
+    ...{ xid: String(700 + id), endLsn: toLsn(BigInt(id * 100 + 10)), isDdl: false, related: [], cuts: [] },
     changes: changes.map(({ model, before, after }) => ({
       ...{ model, action: actionOf(before, after), old: rowOf(before), new: rowOf(after) },
     })),
@@ -217,7 +217,14 @@ describe('resyncs', () => {
 })
 
 describe('a barrier that cuts the model', () => {
-  const barrier = { xid: '790', endLsn: toLsn(350n), isDdl: false, changes: [], cuts: ['Tag' as const] }
+  const barrier = {
+    xid: '790',
+    endLsn: toLsn(350n),
+    isDdl: false,
+    changes: [],
+    related: [],
+    cuts: ['Tag' as const],
+  }
   const decoded = [...TRUTH.decoded.slice(0, 3), barrier, ...TRUTH.decoded.slice(3)]
   const gap: Gap = {
     name: 'a gap',

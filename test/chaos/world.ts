@@ -1,6 +1,7 @@
 /** Everything a run is made of: PostgreSQL, rowcast behind proxies, writers and subscribers; all of it goes at the end. */
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { createServedRowcast, type ServedRowcast } from './served-rowcast.ts'
+import { openSets } from './sets.ts'
 import { openCrowd, openParts, openStage, type WorldBase, type WorldOptions } from './stage.ts'
 
 /** The slot of all rowcasts of a run: they take turns. */
@@ -36,7 +37,10 @@ async function buildWorld(
     served += 1
     const rowcast = await createServedRowcast({
       ...{ name: `rowcast ${served}`, databaseUrl: stage.site.databaseUrl, onCrash: onTrouble },
-      env: { ROWCAST_CHAOS_RETAIN: options.retain ?? '' },
+      env: {
+        ROWCAST_CHAOS_RETAIN: options.retain ?? '',
+        ROWCAST_CHAOS_SETS: options.hasSets === true ? 'yes' : '',
+      },
     })
     closing.push(rowcast)
     return rowcast
@@ -47,12 +51,14 @@ async function buildWorld(
   })
   closing.push(clientProxy)
   await serving.start()
-  const crowd = await openCrowd(options, stage, [`http://127.0.0.1:${clientProxy.port}`], closing)
+  const urls = [`http://127.0.0.1:${clientProxy.port}`]
+  const crowd = await openCrowd(options, stage, urls, closing)
+  const sets = openSets(options, stage, urls, closing)
 
   return {
     ...stage,
     ...crowd,
-    ...{ clientProxy, clientProxies: [clientProxy], gaps: [] },
+    ...{ sets, clientProxy, clientProxies: [clientProxy], gaps: [] },
     restartAll:
       options.retain === 'nothing'
         ? null
