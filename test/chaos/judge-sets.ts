@@ -73,9 +73,10 @@ export function judgeSet(truth: SetTruth, { name, view, sessions }: SetRecord): 
     for (const event of events) {
       if (last !== null && fold.isReady && isBoundary(last, event)) compare(fold, last, event)
       const { index, isInGap } = placeOf(event)
-      const isShown = event.key === null || moments[index]?.shown.has(event.key.rowId) === true
+      const id = event.key?.rowId
+      const isShown = id === undefined || moments[index]?.shown.has(id) === true
       if (event.transaction !== null && !isInGap && !isShown)
-        note(event, 'it was in sight neither before nor after')
+        note(event, `in sight neither before nor after, ${whenShown(truth.decoded, moments, index, id)}`)
       fold.apply(event)
       last = event
     }
@@ -99,6 +100,19 @@ function differenceAt(
   if (found.some(({ length }) => length === 0)) return null
   const [differences = []] = found
   return `${differences.length} rows differ: ${differences.slice(0, EXAMPLES).join('; ')}`
+}
+
+/** For who looks for the reason: the transaction by the WAL, and where the row was in sight. */
+function whenShown(
+  decoded: readonly DecodedTransaction[],
+  moments: readonly SetMoment[],
+  index: number,
+  id: string,
+): string {
+  const at = moments.flatMap(({ shown }, each) => (shown.has(id) ? [each] : []))
+  const [before, after] = [at.findLast((each) => each < index), at.find((each) => each > index)]
+  const nameOf = (each: number | undefined) => (each === undefined ? 'never' : `at ${decoded[each]?.xid}`)
+  return `by the WAL ${decoded[index]?.xid}: before it ${nameOf(before)}, behind it ${nameOf(after)}`
 }
 
 function describe({ action, transition, cause, transaction, key }: SetEvent): string {
