@@ -107,10 +107,12 @@ export function createLedgerWriter(options: LedgerWriterOptions): LedgerWriter {
       beside?.start()
     },
     async pause() {
+      // Whoever waits already is woken by the same `resume()`.
+      if (!isPaused)
+        resumed = new Promise((resolve) => {
+          resume = resolve
+        })
       isPaused = true
-      resumed = new Promise((resolve) => {
-        resume = resolve
-      })
       await Promise.all([...busy, beside?.pause()])
     },
     resume() {

@@ -109,10 +109,12 @@ export function createSetWriter(options: SetWriterOptions): SetWriter {
       loop = run()
     },
     async pause() {
+      // Whoever waits already is woken by the same `resume()`.
+      if (!isPaused)
+        resumed = new Promise((resolve) => {
+          resume = resolve
+        })
       isPaused = true
-      resumed = new Promise((resolve) => {
-        resume = resolve
-      })
       await busy
     },
     resume() {
