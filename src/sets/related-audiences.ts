@@ -10,7 +10,13 @@ import type { SetWatcher } from './held-set.ts'
 import { LiveRows } from './live-rows.ts'
 import type { StreamTransaction } from './rows-at.ts'
 import type { HeldSets, SetGraph } from './set-graph.ts'
-import { type AskedWrites, audienceOf, judgedAtOnce, type SettledWrite, settledWritesOf } from './settled-writes.ts'
+import {
+  type AskedWrites,
+  audienceOf,
+  judgedAtOnce,
+  type SettledWrite,
+  settledWritesOf,
+} from './settled-writes.ts'
 
 /** Somebody who has everything there is. */
 export interface AudienceMember {

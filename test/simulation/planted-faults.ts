@@ -227,7 +227,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   },
   {
     name: 'a list applies again what it was read with',
-    file: 'src/sets/kept-set.ts',
+    file: 'src/sets/fenced-read.ts',
     from: 'const isRead = fence.sees(transaction)',
     to: 'const isRead = false',
   },
@@ -414,8 +414,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: 'a list is shown with the first change that comes to its gateway',
     file: 'src/sets/kept-set.ts',
-    from: 'this.#fence !== null && transaction.commitLsn >= this.#fence.endLsn)',
-    to: 'this.#fence !== null)',
+    from: 'fence !== null && transaction.commitLsn >= fence.endLsn)',
+    to: 'fence !== null)',
   },
   {
     name: 'rows are ready before their gateway has come to what they were read with',
