@@ -256,8 +256,8 @@ class EpochRelay implements TapRelay {
     this.#failure = null
     session.writer.release(lasts)
     const onFailure = this.#onFailureOf(session)
-    const tick = contain(() => void this.#tick(session).catch(onFailure), onFailure)
-    session.tickBy(this.#runtime.setInterval(tick, TICK_MS))
+    const keepAlive = contain(() => void this.#tick(session).catch(onFailure), onFailure)
+    session.tickBy(this.#runtime.setInterval(keepAlive, TICK_MS))
   }
 
   async #tick(session: TapSession): Promise<void> {
