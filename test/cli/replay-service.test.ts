@@ -20,6 +20,7 @@ const LEFT_OUT = {
   showMetadata: 'the schema has no such field',
   durability: 'of the source',
   slowSubscribers: 'bounds of memory; nobody may choose `overflow`',
+  lists: 'a recording has no rows to keep lists of',
   relatedRows: 'of the source',
   sessions: 'refused before: CLI_NO_SESSIONS',
   dev: 'of another command',
