@@ -165,8 +165,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a row that was written since is not left out of the snapshot',
     file: 'rows-at.ts',
-    from: '!before.has(rowIdOf(model, row)) && ',
-    to: '',
+    from: 'if (before.size === 0 || !before.has(rowIdOf(model, row))) addRequested(row)',
+    to: 'addRequested(row)',
   },
   {
     name: 'a row that was added since is taken for one that was there',
@@ -183,8 +183,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'rows that are gone from the snapshot are not brought back',
     file: 'rows-at.ts',
-    from: '(row !== null && isRequested(request, row) ? [row] : [])',
-    to: '(row === null ? [] : [])',
+    from: 'await inTurns(before.values(), turns, addRequested)',
+    to: '',
   },
   {
     name: 'old images are judged by the keys after the transaction',
@@ -231,7 +231,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a set counts twice what it wrote and moved',
     file: 'key-set.ts',
-    from: 'if (written.has(row)) continue',
+    from: 'if (written.has(row)) return',
     to: '',
   },
   {
