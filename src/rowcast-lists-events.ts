@@ -14,7 +14,8 @@ export function givenList<Row, Key, Metadata>(
   const own = ({ row }: KeyedRow) => ownCopy(withoutOmitted(row, omitted)) as Row
   const { cursor } = event
   const transaction = event.transaction as TransactionInfo<Metadata> | null
-  const transactions = event.transactions as readonly TransactionInfo<Metadata>[]
+  // Each has an array of its own, as they have rows.
+  const transactions = [...event.transactions] as readonly TransactionInfo<Metadata>[]
   const { totalCount } = event.shown
   if (event.kind === 'snapshot')
     return { kind: 'snapshot', rows: event.shown.rows.map(own), totalCount, cursor, transactions }
