@@ -65,7 +65,10 @@ export async function openChild(
     new Promise<Result>((resolve, reject) => {
       lastId += 1
       pending.set(lastId, { resolve: resolve as (value: unknown) => void, reject })
-      child.send({ id: lastId, command, input } satisfies CallMessage)
+      // A process that has ended already: the call fails, not the process that makes it.
+      child.send({ id: lastId, command, input } satisfies CallMessage, (error) => {
+        if (error !== null) reject(new Error(`${module} has ended.`, { cause: error }))
+      })
     })
   await call('usage')
   return {
