@@ -23,7 +23,7 @@ export type EndsWith = 'cursor' | 'last' | 'resync'
 export interface ErrorEntry {
   /** What happened, in one sentence. */
   readonly means: string
-  /** What to run or set; the default when the place that throws has nothing more exact. */
+  /** What to run or set; the default when the code that throws has nothing more exact. */
   readonly hint: string
   readonly retry: Retry
   /** Whether code and text may be shown to a GraphQL client as they are. */
@@ -1159,7 +1159,7 @@ export function endsConnection(code: unknown): boolean {
   return isErrorCode(code) && errorEntry(code).endsConnection === true
 }
 
-/** What a place that throws adds to the table's row. */
+/** What the code that throws adds to the table's row. */
 export interface ErrorDetails {
   /** A hint more exact than the table's: the very command, with the very names. */
   readonly hint?: string | undefined

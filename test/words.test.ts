@@ -18,7 +18,7 @@ const AVOIDED: Readonly<Record<string, RegExp>> = {
   mode: /\bwish(?:es|ed)?\b/i,
   'again, restart or resync': /\banew\b/i,
   'position, index or path':
-    /\b(?:at|naming|past|which) (?:the|a|that|which|another) place\b(?! of)|\b(?:change|transaction|entry|cursor|row)'s place\b|(?<!in the )\bplaces? of (?:a|the) (?:change|transaction|cursor)\b|\bplaces between\b/i,
+    /\b(?:at|naming|past|which) (?:the|a|that|which|another) place\b(?! of)|\b(?:change|transaction|entry|cursor|row)'s place\b|(?<!in the )\bplaces? of (?:a|the) (?:change|transaction|cursor)\b|\bplaces between\b|\bplace (?:among the changes|in (?:the|its) transaction)\b|\b(?:next|describe|entry|index)Place\b/i,
   'the same within a name': /[a-z](?:Told|Heirs?|Wish|Mend|Anew)(?![a-z])/,
 }
 

@@ -52,14 +52,14 @@ const RECORD_SKIP = 3
 const FLOOR = { isFinal: false, isAlone: true, endLsn: toLsn(0n) }
 
 /** Where an entry stands. Its checksum covers it: a copy at another id, or in another stream, is no entry. */
-export interface EntryPlace {
+export interface EntryAddress {
   /** Key of the stream. */
   readonly stream: string
   readonly id: EntryId
 }
 
 /** As checksums cover it. */
-export function describePlace({ stream, id }: EntryPlace): string {
+export function describeEntryAddress({ stream, id }: EntryAddress): string {
   return `${stream} ${formatEntryId(id)}`
 }
 
@@ -142,7 +142,7 @@ export class EntryEncoder {
   }
 
   /** The entry's bytes; the next one begins. */
-  finish(header: EntryHeader, place: EntryPlace): Buffer {
+  finish(header: EntryHeader, address: EntryAddress): Buffer {
     const recordsLength = this.#at - HEADER_BYTES
     const end = this.#at + this.#relations.length * DIGEST_BYTES
     const payload = Buffer.allocUnsafe(end + header.metadata.length)
@@ -163,7 +163,7 @@ export class EntryEncoder {
     }
     payload.writeUInt32BE(header.metadata.length, METADATA_OFFSET)
     payload.set(header.metadata, end)
-    payload.writeUInt32BE(checksumOf(payload, place, HEADER_BYTES), CHECKSUM_OFFSET)
+    payload.writeUInt32BE(checksumOf(payload, address, HEADER_BYTES), CHECKSUM_OFFSET)
     this.clear()
     return payload
   }
@@ -184,7 +184,7 @@ export class EntryEncoder {
 }
 
 /** Reads an entry. @throws BROKER_ENTRY_UNREADABLE */
-export function decodeEntry({ stream, id }: EntryPlace, bytes: Buffer): Entry {
+export function decodeEntry({ stream, id }: EntryAddress, bytes: Buffer): Entry {
   const recordsStart = RECORDS_START.get(bytes[0])
   if (bytes.length < (recordsStart ?? HEADER_BYTES)) throw unreadable('is too short')
   if (recordsStart === undefined) throw unreadable(`has version ${bytes[0]}, not ${VERSION}`)
@@ -244,8 +244,8 @@ export function endOfEntry({ id, field, value }: RawEntry, stream: string): Lsn 
 }
 
 /** Of where it stands, the bytes before the checksum and those after it. */
-function checksumOf(bytes: Buffer, place: EntryPlace, recordsStart: number): number {
-  const start = crc32(bytes.subarray(0, CHECKSUM_OFFSET), crc32(describePlace(place)))
+function checksumOf(bytes: Buffer, address: EntryAddress, recordsStart: number): number {
+  const start = crc32(bytes.subarray(0, CHECKSUM_OFFSET), crc32(describeEntryAddress(address)))
   return crc32(bytes.subarray(recordsStart), start)
 }
 

@@ -1,6 +1,6 @@
 /**
  * Beside the bus, broker. The id of a stream entry is the position of what it holds: LSN of the commit record, and the
- * place in the transaction. Redis refuses an id that is not greater than the last: nothing can come twice.
+ * index in the transaction. Redis refuses an id that is not greater than the last: nothing can come twice.
  * Source: Redis documentation, "XADD".
  */
 import type { ChangePosition } from '../changes/change.ts'

@@ -234,13 +234,13 @@ async function readMark(log: EntryLog, { marks }: EpochKeys): Promise<MarkConten
 }
 
 /** The last entry that can be read; null when the broker does not have the stream, or nothing of ours is near its end. */
-async function findLast(log: EntryLog, place: EntryStream): Promise<RawEntry | null> {
+async function findLast(log: EntryLog, stream: EntryStream): Promise<RawEntry | null> {
   let before: EntryId | null = null
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const count = page === 0 ? 1 : PAGE_COUNT
-    const entries: readonly RawEntry[] = await log.readBackwards(place.stream, before, count)
+    const entries: readonly RawEntry[] = await log.readBackwards(stream.stream, before, count)
     for (const entry of entries) {
-      if (isReadableEntry(entry, place)) return entry
+      if (isReadableEntry(entry, stream)) return entry
       before = entry.id
     }
     if (entries.length === 0) return null

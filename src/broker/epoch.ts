@@ -102,7 +102,7 @@ function parsePrevious(raw: unknown = null): Epoch['previous'] | undefined {
 }
 
 /** The position just before everything at or after an LSN. */
-export function placeBefore(lsn: Lsn): EntryId {
+export function idBefore(lsn: Lsn): EntryId {
   return { lsn: toLsn(lsn > 0n ? lsn - 1n : 0n), sequence: INDEX_AFTER_ALL }
 }
 
@@ -120,7 +120,7 @@ export function planEpoch(
   const previous = found === null ? null : { id: found.epoch.id, end: found.last }
   const base = {
     ...{ id: newId, systemId, timeline, serverLsn, previous, reason: null, isOpen: true },
-    floor: placeBefore(continuity.floorLsn),
+    floor: idBefore(continuity.floorLsn),
   }
   const reason = gap === null ? null : String(gap.details['reason'] ?? '')
   if (gap !== null && reason !== 'slot-recreated') return { ...base, kind: 'gap', reason }

@@ -8,7 +8,7 @@
 import type { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
 import type { ChangePosition } from '../changes/change.ts'
-import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.ts'
+import { comparePositions, INDEX_AFTER_ALL, nextPosition } from '../changes/cursor.ts'
 import type { EmittedMessage } from '../changes/emitted-message.ts'
 import { parseBarrier } from '../source/published/barrier-message.ts'
 import { entryIdOf, formatEntryId, readEntryId } from './entry-id.ts'
@@ -23,7 +23,7 @@ const NOTHING = '0-0'
 
 /** Begins them, with the epoch. */
 export function beginLastPositions({ lasts }: EpochKeys): LogWrite {
-  const sealed = sealText(IS_COMPLETE, placeOf(lasts, COMPLETE_FIELD))
+  const sealed = sealText(IS_COMPLETE, addressOf(lasts, COMPLETE_FIELD))
   return { kind: 'fields', name: lasts, fields: new Map([[COMPLETE_FIELD, sealed]]) }
 }
 
@@ -33,7 +33,7 @@ export function noteLastPositions(
   positions: ReadonlyMap<string, ChangePosition>,
 ): LogWrite {
   const textOf = (model: string, position: ChangePosition) =>
-    sealText(formatPosition(position), placeOf(lasts, model))
+    sealText(formatPosition(position), addressOf(lasts, model))
   const fields = new Map([...positions].map(([model, position]) => [model, textOf(model, position)]))
   return { kind: 'fields', name: lasts, fields }
 }
@@ -51,7 +51,7 @@ export function endsOfGaps(
   const cut = parseBarrier(message, slot)?.cut ?? []
   const { transaction } = message
   if (transaction === null) return new Map()
-  const end = nextPlace({ commitLsn: transaction.commitLsn, index: INDEX_AFTER_ALL })
+  const end = nextPosition({ commitLsn: transaction.commitLsn, index: INDEX_AFTER_ALL })
   return new Map(cut.filter((model) => models.has(model)).map((model) => [model, end]))
 }
 
@@ -67,7 +67,7 @@ export async function askWhatFollows(
   const [isComplete = null, last = null] = await log.readFields(lasts, [COMPLETE_FIELD, model])
   if (!isMarkedComplete(isComplete, lasts)) return 'unknown'
   if (last === null) return 'nothing'
-  const latest = readPosition(openText(last.toString(), placeOf(lasts, model)))
+  const latest = readPosition(openText(last.toString(), addressOf(lasts, model)))
   if (latest === null) return 'unknown'
   return comparePositions(latest, position) <= 0 ? 'nothing' : { last: latest }
 }
@@ -89,7 +89,7 @@ export class LastPositions {
     const isComplete = isMarkedComplete(fields.get(COMPLETE_FIELD) ?? null, lasts)
     fields.delete(COMPLETE_FIELD)
     const textOf = (model: string, bytes: Buffer) => {
-      const text = openText(bytes.toString(), placeOf(lasts, model))
+      const text = openText(bytes.toString(), addressOf(lasts, model))
       return readPosition(text) === null ? null : (text ?? null)
     }
     return new LastPositions(
@@ -99,11 +99,11 @@ export class LastPositions {
   }
 
   /** Where the models changed last before the entry of this id, for its readers; null where that is not known. */
-  before(models: Iterable<string>, place: string): string | null {
+  before(models: Iterable<string>, address: string): string | null {
     const named = [...models]
     if (!this.#isComplete || named.some((model) => this.#lasts.get(model) === null)) return null
     const text = named.map((model) => `${model} ${this.#lasts.get(model) ?? NOTHING}`).join(',')
-    return sealText(text, place)
+    return sealText(text, address)
   }
 
   note(model: string, position: ChangePosition): void {
@@ -112,8 +112,8 @@ export class LastPositions {
 }
 
 /** By model, where it changed last before the entry of this id; empty where that cannot be read. */
-export function parseBefore(text: string, place: string): ReadonlyMap<string, ChangePosition> {
-  const content = openText(text, place)
+export function parseBefore(text: string, address: string): ReadonlyMap<string, ChangePosition> {
+  const content = openText(text, address)
   if (content === undefined) return new Map()
   const found = new Map<string, ChangePosition>()
   for (const each of content.split(',')) {
@@ -126,25 +126,25 @@ export function parseBefore(text: string, place: string): ReadonlyMap<string, Ch
 }
 
 function isMarkedComplete(field: Buffer | null, lasts: string): boolean {
-  return field !== null && openText(field.toString(), placeOf(lasts, COMPLETE_FIELD)) === IS_COMPLETE
+  return field !== null && openText(field.toString(), addressOf(lasts, COMPLETE_FIELD)) === IS_COMPLETE
 }
 
-function placeOf(lasts: string, model: string): string {
+function addressOf(lasts: string, model: string): string {
   return `${lasts} ${model}`
 }
 
-function sealText(text: string, place: string): string {
-  return `${checksumOf(text, place)} ${text}`
+function sealText(text: string, address: string): string {
+  return `${checksumOf(text, address)} ${text}`
 }
 
 /** Undefined where it was not sealed for this id. */
-function openText(sealed: string, place: string): string | undefined {
+function openText(sealed: string, address: string): string | undefined {
   const [, checksum, text = ''] = /^([0-9a-f]{8}) (.*)$/.exec(sealed) ?? []
-  return checksum === checksumOf(text, place) ? text : undefined
+  return checksum === checksumOf(text, address) ? text : undefined
 }
 
-function checksumOf(text: string, place: string): string {
-  return crc32(text, crc32(place)).toString(16).padStart(8, '0')
+function checksumOf(text: string, address: string): string {
+  return crc32(text, crc32(address)).toString(16).padStart(8, '0')
 }
 
 function formatPosition(position: ChangePosition): string {

@@ -1,7 +1,7 @@
 /** Beside the bus, broker. Reads entries of one epoch over one connection. */
 import { isRowcastError, RowcastError } from '../errors.ts'
 import { LSN_ZERO } from '../wire/lsn.ts'
-import { decodeEntry, describePlace, type Entry } from './entry-codec.ts'
+import { decodeEntry, describeEntryAddress, type Entry } from './entry-codec.ts'
 import { compareEntryIds, type EntryId } from './entry-id.ts'
 import { type EntryLog, FLOOR_FIELD, type RawEntry } from './entry-log.ts'
 import { parseBefore } from './last-positions.ts'
@@ -125,9 +125,9 @@ export class StreamReader {
     for (const { id, field, value, beside } of raw) {
       if (field === FLOOR_FIELD && compareEntryIds(id, this.#floor) === 0) continue
       try {
-        const place = { stream: this.#keys.changes, id }
-        const lasts = beside === null ? undefined : parseBefore(beside, describePlace(place))
-        entries.push({ ...decodeEntry(place, value), lasts })
+        const address = { stream: this.#keys.changes, id }
+        const lasts = beside === null ? undefined : parseBefore(beside, describeEntryAddress(address))
+        entries.push({ ...decodeEntry(address, value), lasts })
       } catch (error) {
         if (!isRowcastError(error)) throw error
         damage = { id, error }

@@ -10,7 +10,7 @@ import { contain } from '../guard.ts'
 import type { Lsn } from '../wire/lsn.ts'
 import { systemRuntime } from './broker-runtime.ts'
 import type { BuiltEntry } from './built-entry.ts'
-import { describePlace } from './entry-codec.ts'
+import { describeEntryAddress } from './entry-codec.ts'
 import { compareEntryIds, type EntryId, entryIdOf, laterEntryId } from './entry-id.ts'
 import type { EntryLog, LogWrite, LogWriter } from './entry-log.ts'
 import { type LastPositions, noteLastPositions } from './last-positions.ts'
@@ -246,7 +246,9 @@ export class StreamWriter {
 
   #entryWrite({ id, payload, models }: BuiltEntry): LogWrite {
     const { changes: stream } = this.#options.keys
-    const before = models?.size ? this.#lasts?.before(models.keys(), describePlace({ stream, id })) : null
+    const before = models?.size
+      ? this.#lasts?.before(models.keys(), describeEntryAddress({ stream, id }))
+      : null
     return { kind: 'entry', stream, id, payload, beside: before ?? null }
   }
 

@@ -13,7 +13,7 @@ import {
   INDEX_AFTER_ALL,
   isSameOrigin,
   laterOf,
-  nextPlace,
+  nextPosition,
   type StreamOrigin,
 } from '../changes/cursor.ts'
 import { RowcastError } from '../errors.ts'
@@ -161,7 +161,7 @@ export class History {
     const last = this.log.lastOf(model)
     const cut = this.#cuts.get(model)
     // Who stands right at a cut lacks what it cuts.
-    return cut === undefined ? last : laterOf(last, nextPlace(cut))
+    return cut === undefined ? last : laterOf(last, nextPosition(cut))
   }
 
   /** What a process before this one knew, if it had read all that lies before this history. */

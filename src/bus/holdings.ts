@@ -23,7 +23,7 @@ export class Weight {
 const CHANGE_BYTES = 256
 /** Decoded values beside the bytes they were decoded of. */
 const DECODED_FACTOR = 3
-/** What each queue adds: its place in an array; those who ask for the same share the delivery. */
+/** What each queue adds: its index in an array; those who ask for the same share the delivery. */
 export const SLOT_BYTES = 32
 
 /** Deliveries that are read ahead for all who are behind, and for each of them. */

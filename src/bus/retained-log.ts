@@ -5,7 +5,7 @@
 import type { ChangePosition, TransactionPart } from '../changes/change.ts'
 import { ChangeKeeper } from '../changes/change-keeper.ts'
 import { indexAt, modelAt } from '../changes/change-views.ts'
-import { comparePositions, INDEX_AFTER_ALL, nextPlace } from '../changes/cursor.ts'
+import { comparePositions, INDEX_AFTER_ALL, nextPosition } from '../changes/cursor.ts'
 import type { IsVisible } from '../source/db/visibility.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { ModelFloors, type ModelSpan } from './model-floors.ts'
@@ -168,7 +168,7 @@ export class RetainedLog {
    * from those before. Nothing happens within a transaction: its next part does the same.
    */
   advance(): void {
-    if (this.#openLsn === null) this.#newest = nextPlace(this.#newest)
+    if (this.#openLsn === null) this.#newest = nextPosition(this.#newest)
   }
 
   /** All that stands up to the position has come, though nothing of it may have been for us. */

@@ -36,7 +36,7 @@ export class ChangePacker implements RecordTaker {
   readonly #slabs: ByteSlabs
   #readers: RowReader[] = []
   /** Of the latest record. */
-  #readerPlace = 0
+  #readerIndex = 0
   /** Slabs of the open part; those of the part before until it has one of its own. */
   #partSlabs: readonly Buffer[] = []
   #hasSlab = false
@@ -64,7 +64,7 @@ export class ChangePacker implements RecordTaker {
     // What lies before the first tuple's number of columns is in the record.
     const shift = this.#slabs.keep(bytes, start - COUNT_BYTES, end) - (start - COUNT_BYTES)
     const record = this.#addRecord(index, reader, formatFlags(message, reported))
-    this.#place(
+    this.#writeOffsets(
       record,
       before === null ? 0 : before.start + shift,
       after === null ? 0 : after.start + shift,
@@ -86,7 +86,7 @@ export class ChangePacker implements RecordTaker {
       )
       const oldStart = records[record + FIELD_OLD] as number
       const newStart = records[record + FIELD_NEW] as number
-      this.#place(
+      this.#writeOffsets(
         to,
         oldStart === 0 ? 0 : oldStart + shift,
         newStart === 0 ? 0 : newStart + shift,
@@ -130,14 +130,14 @@ export class ChangePacker implements RecordTaker {
     const record = this.#next
     this.#next += RECORD_LENGTH
     this.#records[record + FIELD_INDEX] = index
-    this.#records[record + FIELD_READER] = this.#placeOfReader(reader)
+    this.#records[record + FIELD_READER] = this.#indexOfReader(reader)
     this.#records[record + FIELD_FLAGS] = flags
     return record
   }
 
   /** Notes where a record's bytes are, which were kept last. */
-  #place(record: number, oldStart: number, newStart: number, end: number): void {
-    this.#records[record + FIELD_SLAB] = this.#placeOfSlab()
+  #writeOffsets(record: number, oldStart: number, newStart: number, end: number): void {
+    this.#records[record + FIELD_SLAB] = this.#indexOfSlab()
     this.#records[record + FIELD_OLD] = oldStart
     this.#records[record + FIELD_NEW] = newStart
     this.#records[record + FIELD_END] = end
@@ -152,14 +152,14 @@ export class ChangePacker implements RecordTaker {
     this.#start = 0
   }
 
-  #placeOfReader(reader: RowReader): number {
-    if (this.#readers[this.#readerPlace] === reader) return this.#readerPlace
-    const place = this.#readers.lastIndexOf(reader)
-    this.#readerPlace = place >= 0 ? place : this.#readers.push(reader) - 1
-    return this.#readerPlace
+  #indexOfReader(reader: RowReader): number {
+    if (this.#readers[this.#readerIndex] === reader) return this.#readerIndex
+    const index = this.#readers.lastIndexOf(reader)
+    this.#readerIndex = index >= 0 ? index : this.#readers.push(reader) - 1
+    return this.#readerIndex
   }
 
-  #placeOfSlab(): number {
+  #indexOfSlab(): number {
     const { slab } = this.#slabs
     const last = this.#partSlabs.length - 1
     if (this.#partSlabs[last] === slab) this.#hasSlab = true

@@ -2,9 +2,9 @@
  * Stage 4, changes. A change as seven numbers beside its bytes:
  *
  *     0  index in its transaction
- *     1  place of its reader in the list's readers
+ *     1  index of its reader in the list's readers
  *     2  flags: old kind, what PostgreSQL did, what it is reported as; two bits each
- *     3  place of its slab in the list's slabs
+ *     3  index of its slab in the list's slabs
  *     4  offset of the old tuple in the slab, 0 for none
  *     5  offset of the new tuple, 0 for none
  *     6  offset past the last tuple

@@ -37,7 +37,7 @@ export function positionBefore({ commitLsn, index }: ChangePosition): ChangePosi
 }
 
 /** The next position after all changes of the position's transaction, and before the next commit. */
-export function nextPlace({ commitLsn, index }: ChangePosition): ChangePosition {
+export function nextPosition({ commitLsn, index }: ChangePosition): ChangePosition {
   return { commitLsn, index: Math.max(index + 1, INDEX_AFTER_ALL) }
 }
 

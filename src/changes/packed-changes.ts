@@ -77,38 +77,38 @@ export class PackedChanges implements ChangeList {
     this.length = packed.length
   }
 
-  at(place: number): AnyChange | undefined {
-    if (place < 0 || place >= this.length) return undefined
-    const record = this.#start + place * RECORD_LENGTH
-    const index = this.#number(record, FIELD_INDEX)
+  at(index: number): AnyChange | undefined {
+    if (index < 0 || index >= this.length) return undefined
+    const record = this.#start + index * RECORD_LENGTH
+    const changeIndex = this.#number(record, FIELD_INDEX)
     const reader = this.#readerOf(record)
     return this.#number(record, FIELD_FLAGS) === TRUNCATED
-      ? new TruncateTableChange(this.#transaction, index, reader.model.name)
-      : this.#rowChange(record, index, reader)
+      ? new TruncateTableChange(this.#transaction, changeIndex, reader.model.name)
+      : this.#rowChange(record, changeIndex, reader)
   }
 
-  modelAt(place: number): string {
-    return this.#readerOf(this.#start + place * RECORD_LENGTH).model.name
+  modelAt(index: number): string {
+    return this.#readerOf(this.#start + index * RECORD_LENGTH).model.name
   }
 
-  indexAt(place: number): number {
-    return this.#number(this.#start + place * RECORD_LENGTH, FIELD_INDEX)
+  indexAt(index: number): number {
+    return this.#number(this.#start + index * RECORD_LENGTH, FIELD_INDEX)
   }
 
-  bytesAt(place: number): number {
-    const record = this.#start + place * RECORD_LENGTH
+  bytesAt(index: number): number {
+    const record = this.#start + index * RECORD_LENGTH
     if (this.#number(record, FIELD_FLAGS) === TRUNCATED) return 0
     const first = this.#number(record, FIELD_OLD) || this.#number(record, FIELD_NEW)
     return this.#number(record, FIELD_END) - first + COUNT_BYTES
   }
 
-  actionAt(place: number): ChangeAction {
-    const flags = this.#number(this.#start + place * RECORD_LENGTH, FIELD_FLAGS)
+  actionAt(index: number): ChangeAction {
+    const flags = this.#number(this.#start + index * RECORD_LENGTH, FIELD_FLAGS)
     return flags === TRUNCATED ? 'TRUNCATE' : parseFlags(flags).reported
   }
 
   *[Symbol.iterator](): Iterator<AnyChange> {
-    for (let place = 0; place < this.length; place++) yield this.at(place) as AnyChange
+    for (let index = 0; index < this.length; index++) yield this.at(index) as AnyChange
   }
 
   /** The slab of the last row; undefined where there is none. */
@@ -125,10 +125,10 @@ export class PackedChanges implements ChangeList {
         record += RECORD_LENGTH
         continue
       }
-      const place = this.#number(record, FIELD_SLAB)
+      const index = this.#number(record, FIELD_SLAB)
       let past = record + RECORD_LENGTH
-      while (past < end && this.#isRowIn(past, place)) past += RECORD_LENGTH
-      const slab = this.#slabs[place] as Buffer
+      while (past < end && this.#isRowIn(past, index)) past += RECORD_LENGTH
+      const slab = this.#slabs[index] as Buffer
       const count = (past - record) / RECORD_LENGTH
       packer.addRun({ records: this.#records, from: record, count, readers: this.#readers, slab })
       record = past

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { compareEntryIds, messageEntryId } from '../../src/broker/entry-id.ts'
-import { placeBefore } from '../../src/broker/epoch.ts'
+import { idBefore } from '../../src/broker/epoch.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 
 /** PostgreSQL begins records at multiples of eight bytes. */
@@ -16,8 +16,8 @@ it('a message outside a transaction stands before a commit that begins where it 
       const earlier = toLsn(lsn - 8n * BigInt(1 + (length % 3)))
       expect(compareEntryIds({ lsn: earlier, sequence }, message)).toBeLessThan(0)
       // Confirmed up to its end, it is not sent again; confirmed up to its beginning, it is.
-      expect(compareEntryIds(message, placeBefore(lsn))).toBeLessThan(0)
-      expect(compareEntryIds(message, placeBefore(toLsn(lsn - 8n)))).toBeGreaterThan(0)
+      expect(compareEntryIds(message, idBefore(lsn))).toBeLessThan(0)
+      expect(compareEntryIds(message, idBefore(toLsn(lsn - 8n)))).toBeGreaterThan(0)
     }),
   )
 })

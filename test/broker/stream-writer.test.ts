@@ -18,7 +18,7 @@ function createServer() {
   let answers = Promise.resolve()
   const connection: RedisConnection = {
     isOpen: true,
-    place: 'here',
+    address: 'here',
     destroy() {},
     async send(args): Promise<RedisReply> {
       const command = args.map(String)

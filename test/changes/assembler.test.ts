@@ -98,7 +98,7 @@ describe('transaction assembler', () => {
     expect(Object.isFrozen(parts[0]?.transaction)).toBe(true)
   })
 
-  it('numbers changes by their place in the transaction, tables of no model included', () => {
+  it('numbers changes by their index in the transaction, tables of no model included', () => {
     const { feed, seen } = collect()
     feed(begin(1), insert(UNKNOWN), insert(), insert(UNKNOWN), insert(), commit(1))
     expect(seen()).toEqual([

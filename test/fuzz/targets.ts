@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { decodeEntry, describePlace, EntryEncoder, readRecords } from '../../src/broker/entry-codec.ts'
+import { decodeEntry, describeEntryAddress, EntryEncoder, readRecords } from '../../src/broker/entry-codec.ts'
 import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { formatCursor, parseCursor, partialCursorOf } from '../../src/changes/cursor.ts'
 import { openRecording } from '../../src/cli/recording.ts'
@@ -97,7 +97,7 @@ function filter(bytes: Buffer): void {
 function entry(bytes: Buffer): void {
   const own = Buffer.from(bytes)
   if (own.length >= 56 && own[1] !== 0xff) {
-    const start = crc32(own.subarray(0, 48), crc32(describePlace(PLACE)))
+    const start = crc32(own.subarray(0, 48), crc32(describeEntryAddress(PLACE)))
     own.writeUInt32BE(crc32(own.subarray(own[0] === 4 ? 52 : 56), start), 48)
   }
   const decoded = answers(() => decodeEntry(PLACE, own))

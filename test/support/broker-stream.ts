@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { type EntryBounds, EntryBuilder } from '../../src/broker/entry-builder.ts'
 import type { EntryLog } from '../../src/broker/entry-log.ts'
-import { type Epoch, placeBefore } from '../../src/broker/epoch.ts'
+import { type Epoch, idBefore } from '../../src/broker/epoch.ts'
 import { EpochStore } from '../../src/broker/epoch-store.ts'
 import { endsOfGaps, LastPositions } from '../../src/broker/last-positions.ts'
 import { StreamWriter } from '../../src/broker/stream-writer.ts'
@@ -20,7 +20,7 @@ export const newTagRegistry = () => createRelationRegistry({ catalog, models: [c
 
 /** The stream's only epoch. */
 export const EPOCH: Epoch = {
-  ...{ id: 'one', systemId: '7', timeline: 1, floor: placeBefore(FLOOR), serverLsn: FLOOR },
+  ...{ id: 'one', systemId: '7', timeline: 1, floor: idBefore(FLOOR), serverLsn: FLOOR },
   ...{ kind: 'refilled', previous: null, reason: null, isOpen: true },
 }
 

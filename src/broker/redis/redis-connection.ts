@@ -20,7 +20,7 @@ export interface RedisConnection {
   send(args: readonly (string | Buffer)[]): Promise<RedisReply>
   readonly isOpen: boolean
   /** Host and port. */
-  readonly place: string
+  readonly address: string
   /** Ends it at once; what was sent may or may not have arrived. */
   destroy(): void
 }
@@ -69,7 +69,7 @@ function createDriver(
 }
 
 class DriverConnection implements RedisConnection {
-  readonly place: string
+  readonly address: string
   readonly #driver: ReturnType<typeof createDriver>
   readonly #options: RedisConnectionOptions
   readonly #answerTimeoutMs: number
@@ -85,7 +85,7 @@ class DriverConnection implements RedisConnection {
   #lastHeardMs = 0
 
   constructor(driver: ReturnType<typeof createDriver>, options: RedisConnectionOptions) {
-    this.place = describeRedis(options.url)
+    this.address = describeRedis(options.url)
     this.#driver = driver
     this.#options = options
     this.#answerTimeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS
@@ -123,7 +123,7 @@ class DriverConnection implements RedisConnection {
       await Promise.race([this.#driver.base.connect(), failed])
     } catch (error) {
       this.destroy()
-      throw describeRefusal(error, this.place) ?? unreachable(this.place, error)
+      throw describeRefusal(error, this.address) ?? unreachable(this.address, error)
     } finally {
       clearTimeout(timer)
       failed.catch(() => {})
@@ -132,16 +132,16 @@ class DriverConnection implements RedisConnection {
   }
 
   async send(args: readonly (string | Buffer)[]): Promise<RedisReply> {
-    if (!this.#isOpen) throw lost(this.place)
+    if (!this.#isOpen) throw lost(this.address)
     if (this.#unanswered === 0) this.#lastHeardMs = performance.now()
     this.#unanswered += 1
     try {
       return await this.#driver.client.sendCommand<RedisReply>([...args])
     } catch (error) {
-      const refusal = describeRefusal(error, this.place)
+      const refusal = describeRefusal(error, this.address)
       if (refusal !== null) throw refusal
       this.destroy()
-      throw lost(this.place)
+      throw lost(this.address)
     } finally {
       this.#unanswered -= 1
       this.#lastHeardMs = performance.now()
@@ -247,32 +247,36 @@ export function wordOf(error: unknown): string | null {
 }
 
 /** The error of an answer that is a refusal; null when it is none. Of its text only the first word is repeated. */
-export function describeRefusal(error: unknown, place: string): RowcastError | null {
+export function describeRefusal(error: unknown, address: string): RowcastError | null {
   const word = wordOf(error)
   if (word === null) return null
   const details = { reply: word }
   if (word === 'OOM') {
-    return new RowcastError('BROKER_OUT_OF_MEMORY', `Redis at ${place} takes no more: its memory is full.`, {
-      details,
-    })
+    return new RowcastError(
+      'BROKER_OUT_OF_MEMORY',
+      `Redis at ${address} takes no more: its memory is full.`,
+      {
+        details,
+      },
+    )
   }
   const hint = HINTS.get(word)
-  return new RowcastError('BROKER_REFUSED', `Redis at ${place} refused a command (${word}).`, {
+  return new RowcastError('BROKER_REFUSED', `Redis at ${address} refused a command (${word}).`, {
     details,
     hint,
   })
 }
 
-function unreachable(place: string, error: unknown): RowcastError {
+function unreachable(address: string, error: unknown): RowcastError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : null
   const why = code === null ? '' : ` (${code})`
   const fault = code === null ? null : tlsFaultOf(code, 'REDIS_URL')
   if (fault === null)
-    return new RowcastError('BROKER_UNREACHABLE', `No connection to Redis at ${place}${why}.`)
+    return new RowcastError('BROKER_UNREACHABLE', `No connection to Redis at ${address}${why}.`)
   const { happened, hint = AUTHORITY_HINT } = fault
-  return new RowcastError('BROKER_UNREACHABLE', `Redis at ${place} ${happened}${why}.`, { hint })
+  return new RowcastError('BROKER_UNREACHABLE', `Redis at ${address} ${happened}${why}.`, { hint })
 }
 
-function lost(place: string): RowcastError {
-  return new RowcastError('BROKER_LOST', `The connection to Redis at ${place} is gone.`)
+function lost(address: string): RowcastError {
+  return new RowcastError('BROKER_LOST', `The connection to Redis at ${address} is gone.`)
 }

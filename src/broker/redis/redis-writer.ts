@@ -80,7 +80,7 @@ export function judgeReplies(
     if (!(reply instanceof Error)) continue
     // `ERR` alone: the id is not greater than the last. Source: Redis, t_stream.c, streamAppendItem.
     if (write.kind !== 'entry' || wordOf(reply) !== 'ERR')
-      throw describeRefusal(reply, connection.place) ?? noAnswer()
+      throw describeRefusal(reply, connection.address) ?? noAnswer()
     refused.add(write.id)
   }
   return isLost ? { kind: 'lost' } : { kind: 'accepted', refused }

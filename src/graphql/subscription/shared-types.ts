@@ -146,7 +146,7 @@ const OVERFLOW: EnumDefinition = {
 const TRANSACTION: ObjectDefinition = {
   kind: 'object',
   name: 'ChangeTransaction',
-  description: 'A change’s place among the changes of its transaction.',
+  description: 'A change’s index among the changes of its transaction.',
   fields: {
     xid: XID_FIELD,
     index: {
