@@ -21,6 +21,8 @@ const AVOIDED: Readonly<Record<string, RegExp>> = {
     /\b(?:at|naming|past|which) (?:the|a|that|which|another) place\b(?! of)|\b(?:change|transaction|entry|cursor|row)'s place\b|(?<!in the )\bplaces? of (?:a|the) (?:change|transaction|cursor)\b|\bplaces between\b|\bplace (?:among the changes|in (?:the|its) transaction)\b|\b(?:next|describe|entry|index)Place\b/i,
   'the same within a name': /[a-z](?:Told|Heirs?|Wish|Mend|Anew)(?![a-z])/,
 }
+/** A method that takes something and gives nothing back. */
+const PUTS_IN = /^ +(?:readonly )?take(?:\([^)]*\): void|: \([^)]*\) => void)/m
 
 interface Place {
   readonly path: string
@@ -66,6 +68,16 @@ describe('the words', () => {
         .map((line) => `${path}: ${line.trim()}`),
     )
     expect(lines).toEqual([])
+  })
+
+  it('call what takes something out a take, and never what puts something in', () => {
+    const sources = execFileSync('git', ['ls-files', 'src'], { cwd: ROOT, encoding: 'utf8' }).split('\n')
+    const puttingIn = sources
+      .filter((path) => path.endsWith('.ts'))
+      .filter((path) => PUTS_IN.test(readFileSync(join(ROOT, path), 'utf8')))
+    expect(puttingIn).toEqual([])
+    expect('  take(message: Message, byteLength: number): void {').toMatch(PUTS_IN)
+    expect('  take(\n    request: IncomingMessage,\n  ): void {').toMatch(PUTS_IN)
   })
 
   it.each([

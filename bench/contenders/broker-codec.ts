@@ -42,7 +42,7 @@ async function entries({ file }: { readonly file: string }): Promise<CodecAnswer
     built = []
     const builder = new EntryBuilder(newRegistry(), output)
     builder.reset('bench', START)
-    for (const message of messages) builder.take(message, 0, message.length)
+    for (const message of messages) builder.accept(message, 0, message.length)
   }
   encodeAll()
   const encode = cpuMicros(encodeAll)
@@ -86,7 +86,7 @@ function json({ file }: { readonly file: string }): CodecAnswer {
     texts = []
     const assembler = createTransactionAssembler(newRegistry())
     for (const message of messages) {
-      for (const event of assembler.take(decodeMessage(message, 0, message.length), message.length)) {
+      for (const event of assembler.accept(decodeMessage(message, 0, message.length), message.length)) {
         if (event.kind !== 'part') continue
         for (const { action, old, new: now } of event.part.changes)
           texts.push(JSON.stringify({ action, old, new: now }, bigints))

@@ -24,7 +24,7 @@ function decode({ file, passes }: DecodeRequest) {
       // One that has seen these transactions would drop them as repetitions.
       const assembler = createTransactionAssembler(registry)
       for (const message of messages) {
-        for (const event of assembler.take(decodeMessage(message, 0, message.length), message.length)) {
+        for (const event of assembler.accept(decodeMessage(message, 0, message.length), message.length)) {
           readAll(event)
           assembler.handedOn(event)
         }

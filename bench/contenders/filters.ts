@@ -40,7 +40,7 @@ function partsOf({ file, subscriptions }: FilterRequest): TransactionPart[] {
   const assembler = createTransactionAssembler(registry)
   assembler.reset(EPOCH)
   const take = (bytes: Buffer): void => {
-    for (const event of assembler.take(decodeMessage(bytes, 0, bytes.length), bytes.length)) {
+    for (const event of assembler.accept(decodeMessage(bytes, 0, bytes.length), bytes.length)) {
       if (event.kind === 'drift') throw event.drift
       if (event.kind !== 'part') continue
       const { transaction, changes } = event.part

@@ -81,7 +81,7 @@ export class EntryBuilder {
   }
 
   /** Takes the next message, `bytes[start, end)`. */
-  take(bytes: Buffer, start: number, end: number): void {
+  accept(bytes: Buffer, start: number, end: number): void {
     const oid = rowRelationOf(bytes, start)
     if (oid !== null) {
       for (const model of this.#registry.modelsBehind(oid)) this.#output.onDoubt?.(model)

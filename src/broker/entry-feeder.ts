@@ -212,7 +212,7 @@ export class EntryFeeder {
   }
 
   #take(message: Message | TypeMessage, byteLength: number): void {
-    this.#handOn(this.#assembler.take(message, byteLength))
+    this.#handOn(this.#assembler.accept(message, byteLength))
   }
 
   /** Hands on what concerns a gateway. The assembler's other events are for a tap, which reads the replication stream itself. */

@@ -68,8 +68,8 @@ export class EpochFollower {
     this.#runtime = runtime
     this.#signal = new TapSignal(() => runtime.monotonicMs())
     this.#gate = new ModelGate({ ...options, onReading: () => this.#feeder?.flush() })
-    const take = (bytes: Buffer) => this.#feeder?.describe(bytes)
-    this.#drifts = new DriftLooks({ ...options, take })
+    const accept = (bytes: Buffer) => this.#feeder?.describe(bytes)
+    this.#drifts = new DriftLooks({ ...options, accept })
   }
 
   get epoch(): Epoch | null {

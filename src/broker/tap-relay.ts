@@ -146,8 +146,8 @@ class EpochRelay implements TapRelay {
     this.#release(session, isNew, start.floorLsn).catch(this.#onFailureOf(session))
   }
 
-  take(bytes: Buffer, start: number, end: number): void {
-    if (this.#session !== null) this.#builder.take(bytes, start, end)
+  accept(bytes: Buffer, start: number, end: number): void {
+    if (this.#session !== null) this.#builder.accept(bytes, start, end)
   }
 
   keepalive(walEnd: Lsn): void {

@@ -38,7 +38,7 @@ import {
 /** Assembles transactions; one per service, it outlives connections. */
 export interface TransactionAssembler {
   /** Takes the next message; `byteLength` is its size on the wire. Returns what came of it, to be handed on at once. */
-  take(message: Message, byteLength: number): AssemblyEvents
+  accept(message: Message, byteLength: number): AssemblyEvents
   /** The event has been handed on. Without it, after a failure, what left comes again when PostgreSQL sends it again. */
   handedOn(event: AssemblyEvent): void
   /**
@@ -94,7 +94,7 @@ class Assembler implements TransactionAssembler {
     this.#readMetadata = options.readMetadata ?? readAnyMetadata
   }
 
-  take(message: Message, byteLength: number): AssemblyEvents {
+  accept(message: Message, byteLength: number): AssemblyEvents {
     switch (message.kind) {
       case 'begin':
         return this.#begin(message)
@@ -278,7 +278,7 @@ class Assembler implements TransactionAssembler {
 
   #takeEmitted(message: LogicalMessage, bytes: number): AssemblyEvents {
     const open = message.isTransactional ? this.#open(message.kind) : null
-    const emitted = this.#messages.take(message, open, this.#nextIndex)
+    const emitted = this.#messages.accept(message, open, this.#nextIndex)
     if (emitted === null) return NO_EVENTS
     return open === null ? [{ kind: 'emitted', message: emitted }] : this.#count(open, bytes)
   }

@@ -35,7 +35,7 @@ export class EmittedMessages {
   }
 
   /** Takes one of the transaction `open`, which waits with it, or one of none; null where it was handed on before. */
-  take(
+  accept(
     { prefix, content, lsn }: LogicalMessage,
     open: TransactionInfo | null,
     index: number,

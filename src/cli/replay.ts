@@ -77,7 +77,7 @@ async function printRecording(
     },
   })
   for await (const frame of recording.frames()) {
-    pipeline.take(frame, 0, frame.length)
+    pipeline.accept(frame, 0, frame.length)
     await terminal.backlog()
     if (signal.aborted) break
   }
@@ -113,7 +113,7 @@ async function serveRecording(
     notes.print(notes.style('dim', 'The recording begins when somebody subscribes. Ctrl-C ends it.'))
     if (!(await waitForSubscriber(service.hasSubscribers, stopping))) return
     for await (const frame of recording.frames()) {
-      pipeline.take(frame, 0, frame.length)
+      pipeline.accept(frame, 0, frame.length)
       for (const part of parts.splice(0)) {
         service.publish(part)
         await setTimeout(intervalMs, undefined, { signal: stopping }).catch(() => undefined)

@@ -88,7 +88,7 @@ export async function tail(
           },
         })
       },
-      onMessage: (bytes, start, end) => pipeline?.take(bytes, start, end),
+      onMessage: (bytes, start, end) => pipeline?.accept(bytes, start, end),
       onPosition: (lsn) => progress.reach(lsn),
       backlog: () => terminal.backlog(),
     },

@@ -181,8 +181,8 @@ class ListFollower<Row extends object>
 
   /** @returns whether one of them is of a mutation of this list */
   #takeTransactions({ rows, transactions = [] }: FollowedEvent<Row>): boolean {
-    const { come, mayLackSome } = this.#named.take(transactions)
-    const own = come.filter((transaction) => this.own.take({ action: 'UPDATE', transaction }))
+    const { come, mayLackSome } = this.#named.accept(transactions)
+    const own = come.filter((transaction) => this.own.accept({ action: 'UPDATE', transaction }))
     if (rows !== undefined) {
       this.own.reloaded(this.#missed)
       this.#missed = []

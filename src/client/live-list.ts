@@ -134,7 +134,7 @@ class ListKeeper<Row extends object> extends ShownRows<Row, LiveListState<Row>> 
   #apply(change: ListChange<Row>, round: Round): void {
     checkChange(change)
     const step = stepList({ rows: this.rows, mayBeCut: !this.shown.value.isComplete }, change, this.#options)
-    const isOwn = this.own.take(change)
+    const isOwn = this.own.accept(change)
     this.showRows(step.rows)
     this.#options.onChange?.(change, { isOwn })
     if (step.isStale) this.#reload(round)

@@ -17,7 +17,7 @@ interface ComeTransactions {
 export class NamedTransactions {
   #before: readonly string[] = []
 
-  take(transactions: readonly ChangeOrigin[]): ComeTransactions {
+  accept(transactions: readonly ChangeOrigin[]): ComeTransactions {
     const [before, named] = [this.#before, transactions.map(originText)]
     this.#before = named
     const known = new Set(before)

@@ -200,7 +200,7 @@ export class OwnMutations<Row extends object> {
   }
 
   /** A change has come, and is applied. Whether it is of one of them. */
-  take({ transaction }: ListChange<Row>): boolean {
+  accept({ transaction }: ListChange<Row>): boolean {
     const id = transaction?.metadata?.mutationId
     const xid = transaction?.xid == null ? null : String(transaction.xid)
     const come: ComingTransaction = { xid, id: id == null ? null : String(id) }

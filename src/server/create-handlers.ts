@@ -107,14 +107,14 @@ function createUpgrades(
   const ownPath = pathOf({ url: path })
   const destroy = (_failure: unknown, _request: IncomingMessage, socket: Duplex) => socket.destroy()
   const take = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-    upgradeGate.take(request, socket, head, endpoints.main)
+    upgradeGate.accept(request, socket, head, endpoints.main)
   return {
     upgrade: guard.wrap('upgrade a connection', take, destroy),
     attach(http) {
       noteArrivals(http, guard)
       const takeAtPath = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
         if (pathOf(request) === ownPath) take(request, socket, head)
-        else if (http.listenerCount('upgrade') === 1) upgradeGate.take(request, socket, head, undefined)
+        else if (http.listenerCount('upgrade') === 1) upgradeGate.accept(request, socket, head, undefined)
       }
       http.on('upgrade', guard.wrap('upgrade a connection', takeAtPath, destroy))
     },

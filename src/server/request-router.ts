@@ -62,7 +62,7 @@ export class RequestRouter {
   /** Hands a connection that asked for an upgrade on, or refuses it. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): unknown {
     const { endpoints, upgradeGate } = this.#parts
-    return upgradeGate.take(request, socket, head, endpoints.at(request))
+    return upgradeGate.accept(request, socket, head, endpoints.at(request))
   }
 
   #refusalOf(request: IncomingMessage): Refusal | null {

@@ -37,7 +37,7 @@ export class UpgradeGate {
   }
 
   /** Hands a connection that asked for an upgrade to what is at its path, or refuses it. */
-  take(
+  accept(
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,

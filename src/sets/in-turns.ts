@@ -14,12 +14,12 @@ const STEPS_A_LOOK = 32
 export async function inTurns<Item>(
   items: Iterable<Item>,
   turns: ReadingTurns | undefined,
-  take: (item: Item) => void,
+  step: (item: Item) => void,
 ): Promise<void> {
   let steps = 0
   for (const item of items) {
     if (steps % STEPS_A_LOOK === 0 && turns?.isOver === true) await turns.wait()
-    take(item)
+    step(item)
     steps += 1
   }
 }

@@ -280,7 +280,7 @@ class SourceWorker implements ReplicationSource {
 
     const news = this.#gaps.announceIfPending()
     if (news !== null) this.#options.relay?.tellGap(news)
-    const { gap } = this.#repair.take(failure)
+    const { gap } = this.#repair.accept(failure)
     if (gap !== null) this.#gaps.note(gap, GAP_WORDS[gap])
     // What ended a stream may be repaired already.
     const isRepairing = this.#repair.isDue || failures === 1

@@ -249,7 +249,7 @@ class Connection implements ReplicationConnection {
   #divert(take: (bytes: Buffer) => void): void {
     // Only 'data': what the socket listens to on itself ('end', 'close') keeps it working.
     this.#socket.removeAllListeners('data')
-    if (this.#isDirect) this.#direct.take = take
+    if (this.#isDirect) this.#direct.accept = take
     else this.#socket.on('data', take)
   }
 

@@ -17,13 +17,13 @@ const REST_MS = 1
 export interface DirectSocket {
   readonly socket: Socket
   /** Gets what arrives; the bytes are valid during the call only. Null: the socket's own `data` events do. */
-  take: ((bytes: Buffer) => void) | null
+  accept: ((bytes: Buffer) => void) | null
   /** Stops (and resumes) reading. */
   pause(): void
   resume(): void
 }
 
-/** Creates it. Under TLS the driver reads from a socket of its own on top of it, and `take` gets nothing. `pace` says when to rest. */
+/** Creates it. Under TLS the driver reads from a socket of its own on top of it, and `accept` gets nothing. `pace` says when to rest. */
 export function createDirectSocket(
   pace: Pick<ReadPace, 'isRestDue'> = new ReadPace(() => performance.now()),
 ): DirectSocket {
@@ -46,8 +46,8 @@ export function createDirectSocket(
   /** Whether to read on. */
   function takeIn(length: number): boolean {
     const bytes = buffer.subarray(0, length)
-    if (direct.take === null) return socket.push(Buffer.from(bytes))
-    direct.take(bytes)
+    if (direct.accept === null) return socket.push(Buffer.from(bytes))
+    direct.accept(bytes)
     if (pace.isRestDue(length) && !isPaused) rest()
     return true
   }
@@ -63,7 +63,7 @@ export function createDirectSocket(
 
   const direct: DirectSocket = {
     socket,
-    take: null,
+    accept: null,
     pause() {
       isPaused = true
       socket.pause()

@@ -31,7 +31,7 @@ export class ServerChoice {
     return [...this.servers.slice(this.#first), ...this.servers.slice(0, this.#first)]
   }
 
-  take(server: ServerAddress): void {
+  accept(server: ServerAddress): void {
     this.#first = Math.max(0, this.servers.indexOf(server))
   }
 

@@ -31,7 +31,7 @@ export async function connectToWanted<Session extends { readonly client: pg.Clie
   const { choice } = target
   if (choice === undefined) return connect(target)
   const takeIt = (session: Session, server: ServerAddress): Session => {
-    choice.take(server)
+    choice.accept(server)
     onTaken?.(server)
     return session
   }

@@ -129,7 +129,7 @@ function build(messages: readonly Buffer[], recordsMax: number, registry = newRe
     { recordsMax, bytesMax: 100_000 },
   )
   builder.reset(STREAM, ZERO)
-  for (const bytes of messages) builder.take(bytes, 0, bytes.length)
+  for (const bytes of messages) builder.accept(bytes, 0, bytes.length)
   return { entries, relations, builder }
 }
 
@@ -199,7 +199,7 @@ describe('entries', () => {
           const alone = createSink()
           const assembler = createTransactionAssembler(newRegistry())
           for (const bytes of messages) {
-            for (const event of assembler.take(decodeMessage(bytes, 0, bytes.length), bytes.length)) {
+            for (const event of assembler.accept(decodeMessage(bytes, 0, bytes.length), bytes.length)) {
               if (event.kind === 'part') alone.output.publish(event.part)
               if (event.kind === 'emitted') alone.output.onMessage(event.message)
               assembler.handedOn(event)
@@ -245,7 +245,7 @@ describe('entries', () => {
     expect(entries).toEqual([])
     const child = { model: 'Tag', schema: 'public', table: 'special_tags', unpublishedColumns: [] }
     registry.expect([{ ...child, table: 'Tag' }, child])
-    for (const bytes of encode(transactionOf(2, ['other']))) builder.take(bytes, 0, bytes.length)
+    for (const bytes of encode(transactionOf(2, ['other']))) builder.accept(bytes, 0, bytes.length)
     expect(entries).toHaveLength(1)
     expect(relations.size).toBe(1)
   })

@@ -163,7 +163,7 @@ describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
       relay.tellTables([TAG])
       for (const spec of insertTag(toLsn(200n), 'a')) {
         const bytes = Buffer.from(encodeMessage(spec))
-        relay.take(bytes, 0, bytes.length)
+        relay.accept(bytes, 0, bytes.length)
       }
       await expect.poll(() => failures[0]?.code ?? tap.accepted, { message: key }).toBe('BROKER_REFUSED')
       expect(tap.accepted).toBe(100n)
@@ -282,7 +282,7 @@ describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
     const barrier = JSON.stringify({ barrier: 1, slot: 'slot', published: {}, cut, cleanFrom: '0' })
     for (const spec of ownMessage(toLsn(200n), barrier)) {
       const bytes = Buffer.from(encodeMessage(spec))
-      tap.relay.take(bytes, 0, bytes.length)
+      tap.relay.accept(bytes, 0, bytes.length)
     }
     // Nothing has been answered in the same turn.
     expect(tap.accepted).toBe(100n)
@@ -300,7 +300,7 @@ describe('a tap whose broker', () => {
   const write = (relay: TapRelay, lsn: bigint) => {
     for (const spec of insertTag(toLsn(lsn), 'a')) {
       const bytes = Buffer.from(encodeMessage(spec))
-      relay.take(bytes, 0, bytes.length)
+      relay.accept(bytes, 0, bytes.length)
     }
   }
   const entriesOf = async (engine: MemoryEngine, root: string) =>

@@ -237,7 +237,7 @@ class World {
   }
 
   #take(message: Message): void {
-    for (const event of this.#assembler.take(message, 20)) {
+    for (const event of this.#assembler.accept(message, 20)) {
       this.#handOn(event)
       this.#assembler.handedOn(event)
     }

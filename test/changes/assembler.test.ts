@@ -52,7 +52,7 @@ const insert = (relationOid = USERS): Message => ({
 
 /** What came of a message, all of which is handed on. */
 function takeAll(assembler: TransactionAssembler, message: Message): AssemblyEvents {
-  const events = assembler.take(message, 10)
+  const events = assembler.accept(message, 10)
   for (const event of events) assembler.handedOn(event)
   return events
 }
@@ -205,7 +205,7 @@ describe('what was not handed on', () => {
     const assembler = createTransactionAssembler(registry, { partChangesMax: 2 })
     const feed = (fails: number, ...messages: Message[]): readonly number[] => {
       const indexes: number[] = []
-      for (const event of messages.flatMap((message) => assembler.take(message, 10))) {
+      for (const event of messages.flatMap((message) => assembler.accept(message, 10))) {
         if (event.kind === 'part' && indexes.length === fails) break
         if (event.kind === 'part') indexes.push(...[...event.part.changes].map(({ index }) => index))
         assembler.handedOn(event)

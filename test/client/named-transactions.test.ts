@@ -35,7 +35,7 @@ function follow(
       note(reached, xid)
     }
     const latest = reached.latest.map((each) => each.xid)
-    const taken = named.take(latest.map((each) => (isNamed(each) ? { xid: each } : { xid: null })))
+    const taken = named.accept(latest.map((each) => (isNamed(each) ? { xid: each } : { xid: null })))
     const isLacking = come.some((each) => !latest.includes(each))
     return { come, latest, hasLeft, isLacking, taken }
   })

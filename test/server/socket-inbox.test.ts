@@ -43,7 +43,7 @@ function openWorld(readMs = READ_MS) {
         log.push(`${name}${String(data).slice(0, 1)}`)
       },
     })
-    return { socket, reading, take: (text: string) => inbox.take(Buffer.from(text), false) }
+    return { socket, reading, take: (text: string) => inbox.accept(Buffer.from(text), false) }
   }
   return { log, open }
 }

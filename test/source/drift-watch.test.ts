@@ -31,7 +31,7 @@ function createDrifted() {
   registry.update(renamed)
   const watch = new DriftWatch({
     registry,
-    take(bytes) {
+    accept(bytes) {
       const message = decodeMessage(bytes, 0, bytes.length)
       if (message.kind === 'relation') registry.update(message)
     },

@@ -63,7 +63,7 @@ it.each([
     await using opened = await openGoal()
     const { database, goal, readSlot } = opened
     const [first, second] = [repairOf(database, goal), repairOf(database, goal)]
-    for (const { repair } of [first, second]) repair.take(new RowcastError(code, 'It is lost.'))
+    for (const { repair } of [first, second]) repair.accept(new RowcastError(code, 'It is lost.'))
     // The lost one was dropped by the first, which makes a fresh one.
     await first.repair.run(0)
     expect(first.lines).toEqual(['A fresh replication slot was made.'])
@@ -91,7 +91,7 @@ it('where both are about to drop it, the second leaves what the first has made m
   })
   const second = repairOf({ target: { ...database.target, stream } }, goal, 1)
   for (const { repair } of [first, second])
-    repair.take(new RowcastError('SOURCE_SLOT_OVER_BUDGET', 'It holds too much.'))
+    repair.accept(new RowcastError('SOURCE_SLOT_OVER_BUDGET', 'It holds too much.'))
   await second.repair.run(0)
   expect(first.lines).toEqual(['A fresh replication slot was made.'])
   expect(fresh).not.toEqual(spent)

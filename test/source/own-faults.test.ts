@@ -65,7 +65,7 @@ test('it names the transaction, and the stream is not well before it is past it'
   const begin = Buffer.from(
     encodeMessage({ kind: 'begin', finalLsn: toLsn(0x1000n), committedAtMicros: 0n, xid: 7 }),
   )
-  trace.take(begin, 0, begin.length)
+  trace.accept(begin, 0, begin.length)
   const fault = new RowcastError('SOURCE_DELIVERY_FAILED', 'A change could not be read.', {
     details: { id: 'x' },
   })

@@ -14,7 +14,7 @@ it('a type that cannot be sent is one; a publication that is gone is none, thoug
   const begin = Buffer.from(
     encodeMessage({ kind: 'begin', finalLsn: toLsn(80n), committedAtMicros: 0n, xid: 7 }),
   )
-  trace.take(begin, 0, begin.length)
+  trace.accept(begin, 0, begin.length)
   expect(trace.explain(endedBy('42883'))).toMatchObject({ code: 'SOURCE_ROW_UNREADABLE' })
   expect(trace.explain(endedBy('22021'))).toMatchObject({ code: 'SOURCE_ROW_UNREADABLE' })
   expect(trace.explain(endedBy('42704'))).toBeNull()
@@ -35,7 +35,7 @@ function transactionAt(lsn: bigint): readonly Buffer[] {
 /** What a stream does with each message; `take` may throw. */
 function receive(trace: StreamTrace, messages: readonly Buffer[], take: () => void = () => {}): void {
   for (const bytes of messages) {
-    trace.take(bytes, 0, bytes.length)
+    trace.accept(bytes, 0, bytes.length)
     if (bytes[0] === 0x43) take()
     trace.taken(bytes, 0)
   }

@@ -22,10 +22,10 @@ function repairOf(slotLostPolicy: SlotLostPolicy, hasStreamed = true) {
 test('a slot that is missing because it was let go is no news, and asks for nothing more', () => {
   const repair = repairOf('stop')
   expect(repair.causeOf(missing)).toBe(missing)
-  expect(repair.take(overBudget)).toMatchObject({ gap: 'slot-over-budget', isSlotToDrop: true })
+  expect(repair.accept(overBudget)).toMatchObject({ gap: 'slot-over-budget', isSlotToDrop: true })
   expect(repair.isDue).toBe(true)
   expect(repair.causeOf(missing)).toBe(overBudget)
-  expect(repair.take(missing)).toEqual(NO_REMEDY)
+  expect(repair.accept(missing)).toEqual(NO_REMEDY)
   // Any other error is what it is.
   expect(repair.causeOf(invalidated)).toBe(invalidated)
 })
@@ -33,10 +33,10 @@ test('a slot that is missing because it was let go is no news, and asks for noth
 test('who sets up again, or streams again, has a slot: one that is missing then is missing', () => {
   for (const end of ['forget', 'begin'] as const) {
     const repair = repairOf('stop')
-    repair.take(overBudget)
+    repair.accept(overBudget)
     repair[end]()
     expect(repair.causeOf(missing), end).toBe(missing)
-    expect(repair.take(missing).gap, end).toBe('slot-dropped')
+    expect(repair.accept(missing).gap, end).toBe('slot-dropped')
     // After a setup the slot may be a new one; a stream that began has dropped nothing by itself.
     expect(repair.isDue, end).toBe(end === 'begin')
   }
@@ -44,13 +44,13 @@ test('who sets up again, or streams again, has a slot: one that is missing then 
 
 test('what was asked for once stays asked for, whatever fails next', () => {
   const repair = repairOf('recreate')
-  repair.take(invalidated)
-  repair.take(new RowcastError('WIRE_CONNECTION_LOST', 'The network is gone.'))
+  repair.accept(invalidated)
+  repair.accept(new RowcastError('WIRE_CONNECTION_LOST', 'The network is gone.'))
   expect(repair.isDue).toBe(true)
 })
 
 test('a process that never streamed takes a missing slot for one that was never made', () => {
   const repair = repairOf('recreate', false)
-  expect(repair.take(missing)).toEqual(NO_REMEDY)
+  expect(repair.accept(missing)).toEqual(NO_REMEDY)
   expect(repair.isDue).toBe(false)
 })

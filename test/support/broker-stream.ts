@@ -116,7 +116,7 @@ export function writeBatch(
     writer.addTables(formatTableStates(tables))
     for (const spec of messages) {
       const bytes = Buffer.from(encodeMessage(spec))
-      builder.take(bytes, 0, bytes.length)
+      builder.accept(bytes, 0, bytes.length)
     }
     LastPositions.read(log, keys).then((lasts) => writer.release(lasts), reject)
   })

@@ -39,7 +39,7 @@ describe('direct socket', () => {
     await vi.waitFor(() => expect(Buffer.concat(early)).toEqual(pattern(0, 100)), NET)
     const late: Buffer[] = []
     it.direct.socket.removeAllListeners('data')
-    it.direct.take = (bytes) => late.push(Buffer.from(bytes))
+    it.direct.accept = (bytes) => late.push(Buffer.from(bytes))
     it.remote.write(pattern(100, 1_000_000))
     await vi.waitFor(() => expect(late.reduce((sum, { length }) => sum + length, 0)).toBe(1_000_000), NET)
     expect(Buffer.concat(late).equals(pattern(100, 1_000_000))).toBe(true)
@@ -50,7 +50,7 @@ describe('direct socket', () => {
   it('reads nothing while it is paused, though a rest ends meanwhile, and everything afterwards', async () => {
     await using it = await connect({ isRestDue: () => true })
     let taken = 0
-    it.direct.take = (bytes) => {
+    it.direct.accept = (bytes) => {
       taken += bytes.length
     }
     it.direct.socket.resume()
@@ -59,7 +59,7 @@ describe('direct socket', () => {
     it.remote.write(pattern(0, 1_500))
     // Paused from within the rest, which begins right after this call.
     await new Promise<void>((resolve) => {
-      it.direct.take = (bytes) => {
+      it.direct.accept = (bytes) => {
         taken += bytes.length
         queueMicrotask(() => {
           it.direct.pause()
@@ -80,7 +80,7 @@ describe('direct socket', () => {
 
   it('shows that the other side is gone', async () => {
     await using it = await connect()
-    it.direct.take = () => {}
+    it.direct.accept = () => {}
     it.remote.end()
     await it.closed
     expect(it.direct.socket.readableEnded).toBe(true)

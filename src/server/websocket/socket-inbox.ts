@@ -66,7 +66,7 @@ export class SocketInbox {
   }
 
   /** A message has come. */
-  take(data: RawData, isBinary: boolean): void {
+  accept(data: RawData, isBinary: boolean): void {
     const { turns, receiveAll } = this.#host
     const isFree = !this.#isGoing && this.#restMs() === 0
     const turn = isFree ? turns.wait() : null

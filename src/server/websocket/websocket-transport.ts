@@ -183,7 +183,7 @@ function attachSocket(
     guard.wrap('end a silent WebSocket', () => inbox.afterTaken(endSilence)),
     limits.connectionInitTimeoutMs,
   )
-  const take = (data: RawData, isBinary: boolean): void => inbox.take(data, isBinary)
+  const take = (data: RawData, isBinary: boolean): void => inbox.accept(data, isBinary)
   socket.on(
     'message',
     guard.wrap('take a message', take, () => socket.terminate()),

@@ -29,7 +29,7 @@ export interface FramePipelineOptions {
 export interface FramePipeline {
   readonly registry: RelationRegistry
   /** Takes one output-plugin message, which lies in `bytes[start, end)`. @throws PGOUTPUT_… */
-  take(bytes: Buffer, start: number, end: number): void
+  accept(bytes: Buffer, start: number, end: number): void
 }
 
 export function createFramePipeline(options: FramePipelineOptions): FramePipeline {
@@ -44,8 +44,8 @@ export function createFramePipeline(options: FramePipelineOptions): FramePipelin
   assembler.reset(options.origin)
   return {
     registry,
-    take(bytes, start, end) {
-      for (const event of assembler.take(decodeMessage(bytes, start, end), end - start)) {
+    accept(bytes, start, end) {
+      for (const event of assembler.accept(decodeMessage(bytes, start, end), end - start)) {
         if (event.kind === 'part') publish(event.part)
         else if (event.kind === 'drift') onDrift(event.model, event.drift)
         assembler.handedOn(event)

@@ -76,7 +76,10 @@ class ReplicationSession implements StreamSession {
     })
     const faults = createOwnFaults(options.logger, () => position.tear())
     const forms = new FormKeeper(options)
-    const drifts = new DriftWatch({ registry, take: (bytes) => this.#intake.take(bytes, 0, bytes.length) })
+    const drifts = new DriftWatch({
+      registry,
+      accept: (bytes) => this.#intake.accept(bytes, 0, bytes.length),
+    })
     const readerWait = new ReaderWait({ readers: options.awaited, connectionNow, guard: faults.guard })
     const shared = {
       position,
@@ -160,7 +163,7 @@ class ReplicationSession implements StreamSession {
         this.publication.begin({ ...prepared, found: modelTables, isFresh, isRewound: rewound })
         if (beyond !== null) this.#blocked.giveUp()
         const money = moneyScaleMessage(prepared.facts.moneyScale)
-        if (money !== null) this.#intake.take(money, 0, money.length)
+        if (money !== null) this.#intake.accept(money, 0, money.length)
       }),
     )
   }

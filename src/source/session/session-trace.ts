@@ -69,7 +69,7 @@ export class StreamTrace {
    * Sees each message before anybody else; most are not decoded for it.
    * @returns whether a table is described once more, as PostgreSQL does when its catalog entries have changed
    */
-  take(bytes: Buffer, start: number, end: number): boolean {
+  accept(bytes: Buffer, start: number, end: number): boolean {
     const oid = rowRelationOf(bytes, start)
     if (oid !== null) {
       this.#isDescribedOnly = false

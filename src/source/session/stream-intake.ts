@@ -96,10 +96,10 @@ export class StreamIntake {
   }
 
   /** Takes one message of pgoutput, `bytes[start, end)`, as if the stream had brought it. */
-  take(bytes: Buffer, start: number, end: number): void {
+  accept(bytes: Buffer, start: number, end: number): void {
     const { relay } = this.#options
-    if (relay !== undefined) relay.take(bytes, start, end)
-    else this.#handOn(this.#assembler.take(decodeMessage(bytes, start, end), end - start))
+    if (relay !== undefined) relay.accept(bytes, start, end)
+    else this.#handOn(this.#assembler.accept(decodeMessage(bytes, start, end), end - start))
   }
 
   /** What has come of an open transaction leaves now. */
@@ -128,8 +128,8 @@ export class StreamIntake {
   #takeWalData(bytes: Buffer, start: number, end: number): void {
     const trace = this.#trace
     this.#receivedBytes += end - start
-    if (trace.take(bytes, start, end)) this.#parts.look()
-    this.take(bytes, start, end)
+    if (trace.accept(bytes, start, end)) this.#parts.look()
+    this.accept(bytes, start, end)
     trace.taken(bytes, start)
   }
 

@@ -70,7 +70,7 @@ async function readWrites(
   try {
     await readUntil(connection, fromLsn, (finish) => {
       const reader = new WalRecordReader(fromLsn, server, (record) => {
-        collector.take(record)
+        collector.accept(record)
         if (record.lsn >= commitLsn) finish()
       })
       return (bytes, start, end) => {

@@ -52,13 +52,13 @@ export class WritesCollector {
     return this.#found
   }
 
-  take(record: WalRecord): void {
+  accept(record: WalRecord): void {
     const { resource, xid } = record
-    if (resource === XACT) this.#takeEnd(record)
-    else if (xid !== 0) this.#takeWrite(record)
+    if (resource === XACT) this.#acceptEnd(record)
+    else if (xid !== 0) this.#acceptWrite(record)
   }
 
-  #takeEnd({ body, bodyBytes, info, lsn, xid }: WalRecord): void {
+  #acceptEnd({ body, bodyBytes, info, lsn, xid }: WalRecord): void {
     const isOurs = lsn === this.#commitLsn
     const operation = info & OPERATION
     if (!ENDS.has(operation)) {
@@ -76,7 +76,7 @@ export class WritesCollector {
     }
   }
 
-  #takeWrite({ resource, info, body, bodyBytes, xid }: WalRecord): void {
+  #acceptWrite({ resource, info, body, bodyBytes, xid }: WalRecord): void {
     const operation = info & OPERATION
     if (
       resource === HEAP2 ? operation !== MULTI_INSERT : !ROW_WRITES.has(operation) && operation !== TRUNCATE

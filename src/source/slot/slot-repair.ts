@@ -55,7 +55,7 @@ export class SlotRepair {
   }
 
   /** An attempt failed with it: what that asks for is done before the next one. */
-  take(failure: RowcastError): Remedy {
+  accept(failure: RowcastError): Remedy {
     const { slotLostPolicy, hasStreamed } = this.#options
     const isOurs = this.causeOf(failure) !== failure
     const remedy = isOurs ? NO_REMEDY : remedyFor(failure, slotLostPolicy, hasStreamed())

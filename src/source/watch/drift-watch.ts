@@ -13,7 +13,7 @@ import { readTableShapes, type ShapedTable, type TableShapes } from '../setup/ta
 export interface DriftWatchOptions {
   readonly registry: Pick<RelationRegistry, 'drifts' | 'revision' | 'wouldFit'>
   /** Takes a message as if the stream had brought it, between two transactions. */
-  readonly take: (bytes: Buffer) => void
+  readonly accept: (bytes: Buffer) => void
 }
 
 /** A table of a model. */
@@ -51,7 +51,7 @@ export class DriftWatch {
     this.#seen = null
     const { registry } = this.#options
     if (registry.drifts.size === 0 || registry.revision !== shapes.revision) return
-    for (const bytes of shapes.messages) this.#options.take(bytes)
+    for (const bytes of shapes.messages) this.#options.accept(bytes)
   }
 
   /** Another stream has another position. */

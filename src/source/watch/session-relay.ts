@@ -75,7 +75,7 @@ export interface StreamRelay {
    */
   begin(start: RelayStart, feed: RelayFeed): void
   /** Takes the next message, `bytes[start, end)`; the bytes are valid during the call only. */
-  take(bytes: Buffer, start: number, end: number): void
+  accept(bytes: Buffer, start: number, end: number): void
   /** The server has sent everything up to `walEnd`. */
   keepalive(walEnd: Lsn): void
   /** Where the models' tables stand. */
