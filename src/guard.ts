@@ -4,7 +4,7 @@
  * with an id and goes on. `test/errors-uncaught.test.ts` finds those that do not.
  */
 import { RowcastError } from './errors.ts'
-import { FailureLog } from './log-budget.ts'
+import { FailureLog } from './log-line-budget.ts'
 import type { Logger } from './logger.ts'
 
 /** What a guard has caught. */

@@ -27,7 +27,7 @@ const BASE = [
   'async-queue.ts',
   'errors.ts',
   'logger.ts',
-  'log-budget.ts',
+  'log-line-budget.ts',
   'guard.ts',
   'describe-error.ts',
   'member-of.ts',
@@ -74,7 +74,7 @@ const CRUMBS: Readonly<Record<string, string>> = {
     'the benchmarks collect garbage as the program does, and importing the program runs it',
   'client/resuming-connection-params.ts': 'the entry that it is for has nothing but names',
   'embedded/free-port.ts': 'tests of proxies, of Redis and of what is served take a port',
-  'server/stream-formats.ts': 'a row of it is how a transport is added',
+  'server/result-stream-formats.ts': 'a row of it is how a transport is added',
 }
 const BANNED_NAMES = /^(utils?|helpers?|common|misc|types|lib)(\.|$)/
 const LINES_MAX = 300

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { METRICS } from '../src/observe/metric-table.ts'
-import { STREAM_FORMATS } from '../src/server/stream-formats.ts'
+import { STREAM_FORMATS } from '../src/server/result-stream-formats.ts'
 
 const PAGE = readFileSync(join(import.meta.dirname, '../docs/transports.md'), 'utf8')
 

@@ -1,6 +1,7 @@
 /** Beside the bus, broker. What a tap knows of the stream when it begins to write: what it found there, and what it wrote itself. */
+
+import type { StreamOrigin } from '../changes/change-position.ts'
 import { INDEX_AFTER_ALL } from '../changes/cursor.ts'
-import type { StreamOrigin } from '../changes/stream-position.ts'
 import type { RowcastError } from '../errors.ts'
 import { groupByModel, parsePublishedModel } from '../source/published/published-tables.ts'
 import type { ModelTableState } from '../source/setup/model-tables.ts'

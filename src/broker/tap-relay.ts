@@ -5,7 +5,7 @@
  */
 import type { Buffer } from 'node:buffer'
 import type { RelationRegistry } from '../catalog/relation-registry.ts'
-import type { StreamOrigin } from '../changes/stream-position.ts'
+import type { StreamOrigin } from '../changes/change-position.ts'
 import { isRowcastError, type RowcastError } from '../errors.ts'
 import { contain, createGuard, type Guard } from '../guard.ts'
 import type { Logger } from '../logger.ts'

@@ -5,11 +5,11 @@
 import type { ModelTypeMap } from '../catalog/model-catalog.ts'
 import type { AnyRow } from '../catalog/row-reader.ts'
 import type { Lsn } from '../wire/lsn.ts'
-import type { StreamOrigin } from './stream-position.ts'
+import type { StreamOrigin } from './change-position.ts'
 import type { TransactionMetadata } from './transaction-metadata.ts'
 
 export type { AnyRow } from '../catalog/row-reader.ts'
-export type { ChangePosition } from './stream-position.ts'
+export type { ChangePosition } from './change-position.ts'
 
 /** What happened to the row; TRUNCATE happened to the whole table. */
 export type ChangeAction = 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE'

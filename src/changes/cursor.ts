@@ -11,9 +11,9 @@
  */
 import { RowcastError } from '../errors.ts'
 import { type Lsn, toLsn } from '../wire/lsn.ts'
-import type { ChangePosition, StreamOrigin } from './stream-position.ts'
+import type { ChangePosition, StreamOrigin } from './change-position.ts'
 
-export type { StreamOrigin } from './stream-position.ts'
+export type { StreamOrigin } from './change-position.ts'
 
 /** A parsed cursor. */
 export interface Cursor {

@@ -1,5 +1,5 @@
 /** Beside the spine, cli. `rowcast record`: what PostgreSQL sends, to a file. */
-import type { StreamOrigin } from '../changes/stream-position.ts'
+import type { StreamOrigin } from '../changes/change-position.ts'
 import { openLookStream } from '../source/session/tail-session.ts'
 import { ExitCode } from './exit-code.ts'
 import { openProject, type ProjectOptions } from './project.ts'

@@ -18,7 +18,7 @@ import type {
   ProtocolVersion,
   TruncateMessage,
 } from './messages.ts'
-import type { StreamAbortMessage, StreamCommitMessage, StreamStartMessage } from './stream-messages.ts'
+import type { StreamAbortMessage, StreamCommitMessage, StreamStartMessage } from './streaming-messages.ts'
 import type {
   BeginPrepareMessage,
   CommitPreparedMessage,

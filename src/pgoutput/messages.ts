@@ -13,7 +13,7 @@ import type {
   StreamCommitMessage,
   StreamStartMessage,
   StreamStopMessage,
-} from './stream-messages.ts'
+} from './streaming-messages.ts'
 import type { Tuple } from './tuple.ts'
 import type {
   BeginPrepareMessage,

@@ -28,6 +28,7 @@ import type { ClientAccounts } from './limits/client-accounts.ts'
 import { type ConnectionCounter, clientAddress } from './limits/client-address.ts'
 import type { ServerLimits } from './limits/limits.ts'
 import type { Refusals } from './refusal.ts'
+import { STREAM_FORMATS } from './result-stream-formats.ts'
 import {
   CONNECTION,
   type PipelinePlugin,
@@ -37,7 +38,6 @@ import {
 } from './session/connection-state.ts'
 import { clientHasLeft } from './session/open-session.ts'
 import type { SessionKeeper } from './session/session-keeper.ts'
-import { STREAM_FORMATS } from './stream-formats.ts'
 import type { Transport } from './transport.ts'
 import { createYogaLogger } from './yoga-logger.ts'
 

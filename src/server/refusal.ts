@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ErrorCode, errorEntry, isErrorCode } from '../errors.ts'
-import { LogBudget } from '../log-budget.ts'
+import { LogBudget } from '../log-line-budget.ts'
 import type { Logger } from '../logger.ts'
 import { escapeControls } from '../printable.ts'
 import { GRAPHQL_PATH } from './graphql-path.ts'

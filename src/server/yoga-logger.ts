@@ -5,7 +5,7 @@
 import { GraphQLError } from 'graphql'
 import type { YogaLogger } from 'graphql-yoga'
 import { isRowcastError } from '../errors.ts'
-import { FailureLog } from '../log-budget.ts'
+import { FailureLog } from '../log-line-budget.ts'
 import type { Logger } from '../logger.ts'
 import type { ErrorMask } from './errors/mask-error.ts'
 

@@ -5,8 +5,8 @@
  * counts as it was before that one. If it has something from behind that one, there is no boundary at which it is right: none of it is shown.
  */
 import { cannotGoOn } from '../bus/resync-required.ts'
+import type { StreamOrigin } from '../changes/change-position.ts'
 import { endCursorBefore } from '../changes/cursor.ts'
-import type { StreamOrigin } from '../changes/stream-position.ts'
 import type { Lsn } from '../wire/lsn.ts'
 
 /** Reads in a row of which a standby cannot say what they have. */

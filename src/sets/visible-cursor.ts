@@ -1,7 +1,7 @@
 /** Beside the spine, sets. A cursor behind which queries see all that has come. */
 import { cannotGoOn } from '../bus/resync-required.ts'
+import type { ChangePosition, StreamOrigin } from '../changes/change-position.ts'
 import { comparePositions, isSameOrigin, parseCursor } from '../changes/cursor.ts'
-import type { ChangePosition, StreamOrigin } from '../changes/stream-position.ts'
 import type { KeptSetParts } from './kept-parts.ts'
 
 /** How often whoever waits for the stream asks again where it is. */

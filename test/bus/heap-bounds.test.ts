@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { heapBytesLeft, heldBytesMaxOf, resultBytesMaxOf } from '../../src/bus/heap-bounds.ts'
-import { logBoundsOf } from '../../src/bus/log-bounds.ts'
 import { resolveLogBounds } from '../../src/bus/memory-bus-options.ts'
+import { logBoundsOf } from '../../src/bus/retained-log-bounds.ts'
 
 const MIB = 1024 * 1024
 const boundsOf = (leftMib: number, log = {}) => {

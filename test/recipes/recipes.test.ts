@@ -69,13 +69,17 @@ const STEPS: Readonly<Record<string, Step>> = {
     file: 'src/server/session/context.ts',
     after: "readonly kind: 'http' | 'sse' | 'multipart'",
     added: " | 'other'",
-    found: ['src/server/stream-formats.ts', 'src/server/graphql-endpoints.ts', 'test/security/transports.ts'],
+    found: [
+      'src/server/result-stream-formats.ts',
+      'src/server/graphql-endpoints.ts',
+      'test/security/transports.ts',
+    ],
   },
   'a transport that has a row': {
-    file: 'src/server/stream-formats.ts',
+    file: 'src/server/result-stream-formats.ts',
     after: 'const BY_KIND = {\n',
     added: '  another: EVENT_STREAM,\n',
-    found: ['src/server/stream-formats.ts'],
+    found: ['src/server/result-stream-formats.ts'],
   },
   'an error after which clients go on': {
     file: 'src/errors.ts',

@@ -1,7 +1,7 @@
 /** What a client may have written into the log: its refusals are counted when they are too many, whatever it sends each time. */
 import { request } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { FailureLog, LogBudget } from '../../src/log-budget.ts'
+import { FailureLog, LogBudget } from '../../src/log-line-budget.ts'
 import type { LogFields } from '../../src/logger.ts'
 import { startServer } from '../server/server-fixture.ts'
 import { openRawSocket } from './raw-socket.ts'

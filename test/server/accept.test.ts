@@ -1,7 +1,7 @@
 /** Which answer a client prefers, by its `Accept` header alone. */
 import { expect, test } from 'vitest'
 import { chooseAnswer, chooseFormat, namedFormat, parseAccept } from '../../src/server/http/accept.ts'
-import { STREAM_FORMATS } from '../../src/server/stream-formats.ts'
+import { STREAM_FORMATS } from '../../src/server/result-stream-formats.ts'
 import { MULTIPART_ACCEPT } from '../support/multipart-client.ts'
 
 const JSON_TYPE = 'application/json'

@@ -8,7 +8,7 @@ import { silentLogger } from '../../src/logger.ts'
 import { ResultText } from '../../src/server/delivery/result-text.ts'
 import { RESULT_TEXT, type TextResult } from '../../src/server/delivery/subscription-results.ts'
 import { openResultStream } from '../../src/server/http/open-result-stream.ts'
-import type { StreamFormat } from '../../src/server/http/stream-format.ts'
+import type { StreamFormat } from '../../src/server/http/result-stream-format.ts'
 import { MULTIPART } from '../../src/server/multipart/multipart-format.ts'
 import { EVENT_STREAM } from '../../src/server/sse/event-stream-format.ts'
 

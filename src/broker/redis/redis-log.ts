@@ -23,7 +23,6 @@ import {
   waitAtServerMs,
   watchKeys,
 } from './redis-connection.ts'
-import { judgeReplies, RedisWriter } from './redis-writer.ts'
 import {
   toClockMs,
   toCount,
@@ -33,7 +32,8 @@ import {
   toLastGeneratedId,
   toRawEntries,
   toText,
-} from './stream-reply.ts'
+} from './redis-stream-reply.ts'
+import { judgeReplies, RedisWriter } from './redis-writer.ts'
 
 /** Redis at an address, as the engine of a broker. */
 export function createRedisEngine({

@@ -18,7 +18,7 @@ import {
   watchKeys,
   wordOf,
 } from './redis-connection.ts'
-import { isList, noAnswer, toCount, toText } from './stream-reply.ts'
+import { isList, noAnswer, toCount, toText } from './redis-stream-reply.ts'
 
 /** One per stream of a tap. */
 export class RedisWriter implements LogWriter {

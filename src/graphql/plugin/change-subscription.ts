@@ -33,7 +33,7 @@ import { changesFieldName, transactionsField } from '../subscription/transaction
 import { whereTypes } from '../where/where-inputs.ts'
 import { createImageReader } from './image-reader.ts'
 import { relationsOf } from './image-relations.ts'
-import { addRelayFields } from './relay-fields.ts'
+import { addRelayFields } from './pothos-relay-fields.ts'
 
 /** Options of one `changeSubscription`. */
 export interface ChangeSubscriptionOptions<Types extends SchemaTypes, Model> {

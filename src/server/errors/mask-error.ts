@@ -14,7 +14,7 @@ import {
   scalarRefusalReason,
 } from '../../graphql/graphql-sentences.ts'
 import { isRowRefused } from '../../graphql/prisma-refusal.ts'
-import { FailureLog } from '../../log-budget.ts'
+import { FailureLog } from '../../log-line-budget.ts'
 import type { Logger } from '../../logger.ts'
 import type { ErrorLocator } from './error-location.ts'
 import { codeOfRequestError } from './request-errors.ts'

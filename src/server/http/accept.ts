@@ -1,5 +1,5 @@
 /** Stage 8, server. What a client accepts, and which of the answers there are it prefers. RFC 9110, section 12.5.1. */
-import type { StreamFormat } from './stream-format.ts'
+import type { StreamFormat } from './result-stream-format.ts'
 
 /** One part of an `Accept` header. */
 export interface MediaRange {

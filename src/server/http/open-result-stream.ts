@@ -7,7 +7,7 @@ import type { Guard } from '../../guard.ts'
 import { formatResult } from '../delivery/format-result.ts'
 import { DELIVERY, RESULT_TEXT, type TextResult } from '../delivery/subscription-results.ts'
 import { isLongerThan, payloadTooLarge, undeliverable } from '../errors/delivery-failure.ts'
-import type { ResponseWriter, StreamFormat } from './stream-format.ts'
+import type { ResponseWriter, StreamFormat } from './result-stream-format.ts'
 
 /** What the streams of a server share. */
 export interface ResponseStreamOptions {

@@ -27,8 +27,8 @@ import type { SessionKeeper } from '../session/session-keeper.ts'
 import type { Transport } from '../transport.ts'
 import { chooseAnswer, chooseFormat, parseAccept } from './accept.ts'
 import { type Bookmark, openResultStream, type ResponseStreamOptions } from './open-result-stream.ts'
-import { createStreamRegistry } from './reserved-streams.ts'
-import type { StreamFormat, StreamKind } from './stream-format.ts'
+import { createStreamRegistry } from './reserved-result-streams.ts'
+import type { StreamFormat, StreamKind } from './result-stream-format.ts'
 
 /** What the plugin needs. */
 export interface HttpStreamsOptions {

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { formatResult } from '../delivery/format-result.ts'
-import type { ResponseWriter, StreamFormat } from '../http/stream-format.ts'
+import type { ResponseWriter, StreamFormat } from '../http/result-stream-format.ts'
 
 const MEDIA_TYPE = 'multipart/mixed'
 

@@ -5,7 +5,7 @@
  */
 import type { ExecutionResult } from 'graphql'
 import { errorEntry, isErrorCode } from '../../errors.ts'
-import type { ResponseWriter, ResultFrame, StreamFormat } from '../http/stream-format.ts'
+import type { ResponseWriter, ResultFrame, StreamFormat } from '../http/result-stream-format.ts'
 
 const MEDIA_TYPE = 'text/event-stream'
 /** How long an EventSource waits that has nothing to come back for: as good as for good. */

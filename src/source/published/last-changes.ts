@@ -5,7 +5,7 @@
  * before `upTo`. It is of use where the slot begins no later than that, and the barrier holds the slot there.
  */
 import type { RelationRegistry } from '../../catalog/relation-registry.ts'
-import type { ChangePosition, StreamOrigin } from '../../changes/stream-position.ts'
+import type { ChangePosition, StreamOrigin } from '../../changes/change-position.ts'
 import { hasMembers } from '../../member-of.ts'
 import { type Lsn, toLsn } from '../../wire/lsn.ts'
 

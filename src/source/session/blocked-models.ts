@@ -3,8 +3,9 @@
  * subscribed to a model that the transaction has come to hears of it, and goes on where it is once the stream has passed;
  * subscriptions of other models wait. Passes over the transaction where a mark says so.
  */
+
+import type { ChangePosition } from '../../changes/change-position.ts'
 import { INDEX_AFTER_ALL } from '../../changes/cursor.ts'
-import type { ChangePosition } from '../../changes/stream-position.ts'
 import type { RowcastError } from '../../errors.ts'
 import { type Lsn, parseLsn, toLsn } from '../../wire/lsn.ts'
 import type { Continuity } from '../published/continuity.ts'

@@ -22,12 +22,12 @@ import { createOwnFaults, type OwnFaults } from './own-faults.ts'
 import { ReaderWait } from './reader-wait.ts'
 import { createCut, createRelayFeed } from './relay-feed.ts'
 import { pluginOptions, RAW_TEXT_SQL } from './replication-form.ts'
+import { StreamIntake } from './replication-intake.ts'
 import type { StreamSession } from './session-api.ts'
 import { SessionWatch } from './session-watch.ts'
 import type { PreparedStream } from './slot-preparation.ts'
 import type { ReplicationSourceOptions } from './source-options.ts'
 import type { SlotHealth } from './source-status.ts'
-import { StreamIntake } from './stream-intake.ts'
 
 /** Creates it; `onProgress` is called as positions move. */
 export function createStreamSession(

@@ -6,7 +6,7 @@
 import type { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import { moneyScaleMessage } from '../../catalog/money-scale.ts'
-import type { ChangePosition, StreamOrigin } from '../../changes/stream-position.ts'
+import type { ChangePosition, StreamOrigin } from '../../changes/change-position.ts'
 import { RowcastError } from '../../errors.ts'
 import { commitEndOf } from '../../pgoutput/peek-message.ts'
 import { openReplicationConnection } from '../../wire/connection.ts'

@@ -2,9 +2,10 @@
  * Stage 5, source. Holds the models' subscriptions to what is published: takes looks at the catalog and what the stream
  * shows of it, refuses a model while its changes are suspect, and has barriers written that end its old cursors.
  */
+
+import type { ChangePosition } from '../../changes/change-position.ts'
 import { INDEX_AFTER_ALL } from '../../changes/cursor.ts'
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
-import type { ChangePosition } from '../../changes/stream-position.ts'
 import type { RowcastError } from '../../errors.ts'
 import { earlierLsn, LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import { HEARTBEAT_SQL } from '../db/heartbeat.ts'

@@ -1,5 +1,5 @@
 /** Stage 5, source. Who hears what the publication guard finds. */
-import type { ChangePosition } from '../../changes/stream-position.ts'
+import type { ChangePosition } from '../../changes/change-position.ts'
 import type { RowcastError } from '../../errors.ts'
 import type { Lsn } from '../../wire/lsn.ts'
 import type { LastChangesKeeper } from '../published/last-changes.ts'

@@ -4,8 +4,8 @@
  */
 
 import type { Buffer } from 'node:buffer'
+import type { StreamOrigin } from '../../changes/change-position.ts'
 import type { EmittedMessage } from '../../changes/emitted-message.ts'
-import type { StreamOrigin } from '../../changes/stream-position.ts'
 import type { RowcastError } from '../../errors.ts'
 import type { BeginMessage } from '../../pgoutput/messages.ts'
 import type { Lsn } from '../../wire/lsn.ts'

@@ -1,5 +1,5 @@
 /** Stage 8, server. The transports whose streams are responses over HTTP: one row each; what else one needs is said to contributors. */
-import type { StreamFormat, StreamKind } from './http/stream-format.ts'
+import type { StreamFormat, StreamKind } from './http/result-stream-format.ts'
 import { MULTIPART } from './multipart/multipart-format.ts'
 import { EVENT_STREAM } from './sse/event-stream-format.ts'
 

@@ -1,7 +1,7 @@
 /** Waits for the stream: each has an end, and what fails says why. */
 import { expect, it } from 'vitest'
 import { toBrokerError } from '../../src/broker/broker-faults.ts'
-import { notAnswered, StreamPresence } from '../../src/bus/stream-presence.ts'
+import { notAnswered, StreamPresence } from '../../src/bus/replication-presence.ts'
 import { failureFields } from '../../src/describe-error.ts'
 import { isRowcastError, type RowcastError } from '../../src/errors.ts'
 import { toRowcastError } from '../../src/source/db/sqlstate.ts'
