@@ -8,8 +8,8 @@ export const actionsOf = (action: ChangeAction | readonly ChangeAction[] | undef
   typeof action === 'string' ? [action] : action
 
 /**
- * Deliveries → changes, each with rows of its own: what one subscriber does to a row, no other sees. The one place where
- * the runtime's any-model change gets its model's type.
+ * Deliveries → changes, each with rows of its own: what one subscriber does to a row, no other sees. Here the runtime's any-model
+ * change gets its model's type.
  * @param omitted fields that the rows of the Prisma Client do not have
  */
 export function changesOf<C>(

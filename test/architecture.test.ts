@@ -76,6 +76,16 @@ const CRUMBS: Readonly<Record<string, string>> = {
   'embedded/free-port.ts': 'tests of proxies, of Redis and of what is served take a port',
   'server/result-stream-formats.ts': 'a row of it is how a transport is added',
 }
+/** What a file says in its header that it alone knows or does: none of it is in the code of another. */
+const CLAIMS: Readonly<Record<string, RegExp>> = {
+  'catalog/prisma-runtime.ts': /@prisma\/client\/runtime/,
+  'graphql/builder/untyped-builder.ts':
+    /(?<!type \w+ )\bas (?:PothosSchemaTypes\.|\w+\.)?(?:\w*Ref|\w*Builder)\b/,
+  'graphql/graphql-version.ts': /\bversionInfo\b|createSourceEventStream|validateSubscriptionArgs/,
+  'graphql/pothos-internals.ts': /\bpothosPrisma[A-Z]\w+/,
+  'wire/pg-time.ts': /946_?684_?800|UTC\(2000\b/,
+}
+const CLAIMS_TO_BE_ALONE = /\b(?:one|only) (?:place|file) (?:that|where|which)\b/
 const BANNED_NAMES = /^(utils?|helpers?|common|misc|types|lib)(\.|$)/
 const LINES_MAX = 300
 
@@ -229,6 +239,35 @@ describe('architecture', () => {
       .map(({ path }) => path)
       .filter((path) => toPothos.test(stripComments(readFileSync(join(SRC, path), 'utf8'))))
     expect(towardsPothos).toEqual(['graphql/builder/untyped-builder.ts'])
+  })
+
+  it('has no function above 70 lines of code, and none with more than four parameters: the linter counts, and nobody is left out', () => {
+    const { overrides } = JSON.parse(readFileSync(join(ROOT, 'biome.json'), 'utf8')) as {
+      overrides: { includes: string[]; linter?: { rules?: { complexity?: object } } }[]
+    }
+    const ofSources = overrides.filter(({ includes }) => includes.join() === 'src/**')
+    expect(ofSources.map(({ linter }) => linter?.rules?.complexity)).toContainEqual({
+      noExcessiveLinesPerFunction: { level: 'error', options: { maxLines: 70 } },
+      useMaxParams: { level: 'error', options: { max: 4 } },
+    })
+    const leftOut = files.filter(({ path }) =>
+      /biome-ignore[^\n]*(?:noExcessiveLinesPerFunction|useMaxParams)/.test(
+        readFileSync(join(SRC, path), 'utf8'),
+      ),
+    )
+    expect(leftOut.map(({ path }) => path)).toEqual([])
+  })
+
+  it('says in a header that a file is the only one where no other is', () => {
+    const texts = files.map(({ path }) => ({ path, text: readFileSync(join(SRC, path), 'utf8') }))
+    const headerOf = (text: string): string =>
+      (/^(?:#!.*\n)?\/\*\*[\s\S]*?\*\//.exec(text)?.[0] ?? '').replace(/\s+\*?\s*/g, ' ')
+    const claiming = texts.filter(({ text }) => CLAIMS_TO_BE_ALONE.test(headerOf(text)))
+    expect(claiming.map(({ path }) => path).sort()).toEqual(Object.keys(CLAIMS))
+    for (const [owner, known] of Object.entries(CLAIMS)) {
+      const knowing = texts.filter(({ text }) => known.test(stripComments(text)))
+      expect(knowing.map(({ path }) => path)).toEqual([owner])
+    }
   })
 
   it('has no import cycles', () => {

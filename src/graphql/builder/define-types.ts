@@ -1,4 +1,4 @@
-/** Stage 7, graphql. rowcast's types in a Pothos builder: the one place where their definitions become Pothos' own. */
+/** Stage 7, graphql. rowcast's types in a Pothos builder: their definitions become Pothos' own. */
 import { enumNamed, isScalarName } from '../missing-type.ts'
 import { SCALARS } from '../scalars.ts'
 import {
