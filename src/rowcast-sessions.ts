@@ -59,6 +59,7 @@ export function followSessions(
     onLost: (lost) => {
       if (lost === null || lost === model.name) watch.onLost()
     },
+    onTakenOver: () => watch.onTakenOver(),
   })
   const rows = new WeakMap<SessionRow, FoundRow>()
   return {

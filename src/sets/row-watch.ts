@@ -138,9 +138,13 @@ export class RowWatch {
     this.#sequence += 1
     this.#floor = this.#sequence
     this.#recent.clear()
-    // They may be of a server that another has taken over from.
-    this.#unseen.clear()
+    // What has come and cannot be seen yet is waited for as before: a read that does not see it finds who is gone.
     this.#check(LOOKS_AFTER_LOSS)
+  }
+
+  /** Another server is read from now on: what came of the one before, queries may never see. */
+  onTakenOver(): void {
+    this.#unseen.clear()
   }
 
   #noteUnseen({ xid, commitLsn }: TransactionInfo): void {

@@ -59,6 +59,9 @@ export class SharedBeginnings implements StreamWatcher {
     else this.#byModel.delete(model)
   }
 
+  /** Whose beginning is of another origin shares none. */
+  onTakenOver(): void {}
+
   /** `since` of whoever begins so: that of others, or its own, which is that of others from now on. */
   async sinceOf(model: string, own: StampedBeginning, since: number): Promise<number> {
     const { stamp } = own

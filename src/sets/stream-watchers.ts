@@ -1,16 +1,21 @@
 /** Sets, between stages 6 and 7. Those who see the stream before anybody is given anything of it. */
 import type { TransactionPart } from '../changes/change.ts'
+import { isSameOrigin, type StreamOrigin } from '../changes/cursor.ts'
 import type { Guard } from '../guard.ts'
 
 export interface StreamWatcher {
   onPart(part: TransactionPart): void
   /** Changes may be missing: of this model, or of any. */
   onLost(model: string | null): void
+  /** What comes from now on is of another server; `onLost` has come before it, or comes with it. */
+  onTakenOver(): void
 }
 
 export class StreamWatchers {
   readonly #guard: Guard
   readonly #watchers = new Set<StreamWatcher>()
+  /** Where the last stream came from. */
+  #origin: StreamOrigin | null = null
   #held: ReadonlyMap<string, unknown> = new Map()
 
   constructor(guard: Guard) {
@@ -28,6 +33,13 @@ export class StreamWatchers {
 
   onLost(model: string | null): void {
     this.#each((watcher) => watcher.onLost(model))
+  }
+
+  /** A stream begins, behind a gap or none. */
+  onOpened(origin: StreamOrigin): void {
+    const before = this.#origin
+    this.#origin = origin
+    if (before !== null && !isSameOrigin(before, origin)) this.#each((watcher) => watcher.onTakenOver())
   }
 
   /** Changes of these models wait, and of no others. */

@@ -156,6 +156,27 @@ test('a row is read once queries see what has come', async () => {
   expect(await found).toBe(null)
 })
 
+test('what has come and cannot be seen yet is waited for behind a gap as well', async () => {
+  const { state, watch, wanted } = createWatch()
+  watch.onPart(DELETED)
+  state.invisible = 7
+  watch.onLost()
+  const found = watch.find(wanted)
+  for (let turn = 0; turn < 5; turn += 1) await settled()
+  state.invisible = 0
+  state.rows = []
+  expect(await found).toBe(null)
+})
+
+test('what came of a server that another has taken over from is waited for no more', async () => {
+  const { state, watch, wanted } = createWatch()
+  watch.onPart(TOUCHED)
+  state.invisible = 7
+  watch.onLost()
+  watch.onTakenOver()
+  expect(await watch.find(wanted)).toMatchObject({ key: { id: 1 } })
+})
+
 test('a row that is not said, or that changes without end, is not found', async () => {
   const { state, watch, wanted } = createWatch()
   state.rows = [GOOD, { id: 2, name: 'good' }]

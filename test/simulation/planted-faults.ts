@@ -406,6 +406,12 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     to: '  gap(error: RowcastError): void {\n',
   },
   {
+    name: 'what has come and cannot be seen yet is forgotten at a gap',
+    file: 'src/sets/row-watch.ts',
+    from: '    // What has come and cannot be seen yet is waited for as before',
+    to: '    this.#unseen.clear()\n    // What has come and cannot be seen yet is waited for as before',
+  },
+  {
     name: 'a list is shown before its gateway has come to what it was read with',
     file: 'src/sets/kept-set.ts',
     from: 'const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))',
