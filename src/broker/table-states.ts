@@ -13,6 +13,9 @@ export function formatTableStates(tables: readonly ModelTableState[]): string {
   return sealDocument({ tables }, KEY)
 }
 
+/** Before the first look. */
+export const NO_TABLES = formatTableStates([])
+
 /** What marks name the text by. */
 export function digestOfTables(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16)

@@ -26,7 +26,7 @@ import { createReplicaWatch } from './replica-watch.ts'
 import { SingleConnection } from './single-connection.ts'
 import { StreamTrimmer } from './stream-trimmer.ts'
 import { StreamWriter } from './stream-writer.ts'
-import { formatTableStates } from './table-states.ts'
+import { formatTableStates, NO_TABLES } from './table-states.ts'
 import { TapPast } from './tap-past.ts'
 import { TapSession, TICK_MS } from './tap-session.ts'
 import type { TapStatus } from './tap-status.ts'
@@ -52,9 +52,6 @@ export interface TapRelay extends StreamRelay {
   readonly warning: RowcastError | null
   status(): TapStatus
 }
-
-/** Before the first look. */
-const NO_TABLES = formatTableStates([])
 
 /** Creates a tap's relay; it connects when the source asks it to. */
 export function createTapRelay(options: TapRelayOptions): TapRelay {
@@ -141,7 +138,8 @@ class EpochRelay implements TapRelay {
     const last = isNew || found === null ? epoch.floor : found.last
     const session = this.#openSession(feed, epoch, last, current)
     this.#session = session
-    if (this.#tables !== NO_TABLES) session.writer.addTables(this.#tables)
+    // What the stream before knew of tables is not of where this one begins: what is of here comes with its first look.
+    this.#tables = NO_TABLES
     session.handOver(start.floorLsn)
     this.#release(session, isNew, start.floorLsn).catch(this.#onFailureOf(session))
   }

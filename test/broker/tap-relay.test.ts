@@ -261,16 +261,34 @@ describe.each(TESTED_ENGINES)('a tap in $name', ({ start }) => {
       ...systemRuntime,
       setInterval: (run, intervalMs) => systemRuntime.setInterval(run, intervalMs / 50),
     })
-    tap.relay.tellTables([TAG])
     await tap.begin(100n)
+    tap.relay.tellTables([TAG])
     const log = await broker.open('look')
     const name = `${tap.root}:tables`
+    await expect.poll(() => log.readText(name)).toContain('verified')
     const written = String(await log.readText(name))
     for (const damaged of ['', written.replace('true', 'tRue')]) {
       await broker.write({ kind: 'text', name, text: damaged })
       await expect.poll(() => log.readText(name), { message: damaged }).toBe(written)
     }
     expect(tap.failures).toEqual([])
+  })
+
+  it('says nothing of tables in a stream that begins before its first look: what it knew was of another position', async () => {
+    await using broker = await start()
+    await using tap = await openTap(broker.engine)
+    await tap.begin(100n)
+    tap.relay.tellTables([TAG])
+    const log = await broker.open('look')
+    const first = tap.root
+    await expect.poll(() => log.readText(`${first}:tables`)).toContain('verified')
+    const gap = new RowcastError('RESYNC_REQUIRED', 'Lost.', { details: { reason: 'server-behind' } })
+    await tap.try(50n, () => {}, gap)
+    await expect.poll(() => tap.accepted).toBe(50n)
+    expect(tap.root).not.toBe(first)
+    expect(await log.readText(`${tap.root}:tables`)).toBeNull()
+    tap.relay.tellTables([TAG])
+    await expect.poll(() => log.readText(`${tap.root}:tables`)).toContain('verified')
   })
 
   it('notes gaps of its own models, however many names a barrier has', async () => {

@@ -412,6 +412,24 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     to: '    this.#unseen.clear()\n    // What has come and cannot be seen yet is waited for as before',
   },
   {
+    name: 'what is known at the end of an epoch is known where an earlier stretch begins once more',
+    file: 'src/source/session/slot-preparation.ts',
+    from: 'return past === null || isRewound(continuity, past.safeLsn) ? null : known',
+    to: 'return continuity.floorLsn < 0n ? null : known',
+  },
+  {
+    name: 'a tap knows of its last stream what was published in that of another',
+    file: 'src/source/published/publication-ledger.ts',
+    from: '    this.#known.clear()\n',
+    to: '',
+  },
+  {
+    name: 'a table is verified before what is known was compared with a look',
+    file: 'src/source/published/publication-ledger.ts',
+    from: 'return this.#isComplete && this.#known.has(model)',
+    to: 'return this.#known.has(model)',
+  },
+  {
     name: 'a list is shown before its gateway has come to what it was read with',
     file: 'src/sets/kept-set.ts',
     from: 'const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))',

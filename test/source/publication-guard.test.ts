@@ -27,10 +27,11 @@ const found = (evidence: string): readonly FoundTable[] => [
   },
 ]
 
-const STARTED = { writers: { byModel: new Map(), lsn: LSN_ZERO }, known: null, isFresh: true }
+const STARTED = { writers: { byModel: new Map(), lsn: LSN_ZERO }, known: 'own' as const, isFresh: true }
 
 /** A guard that knows the first state, and how often it has cut the model. */
 function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before: readonly string[] = []) {
+  const standings: string[] = []
   const cuts: string[] = []
   const evidence: string[] = []
   /** How far the stream is read. */
@@ -44,7 +45,8 @@ function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before
       models: new Map(models.map((model) => [model, { commitLsn: toLsn(10n), index: 0 }])),
     }),
     listener: {
-      ...{ onDrift() {}, onRecovery() {}, onTables() {}, onProgress() {} },
+      ...{ onDrift() {}, onRecovery() {}, onProgress() {} },
+      onTables: (tables) => standings.push(...tables.map(({ standing }) => standing)),
       onEvidence: () => evidence.push('look'),
       onCut: (model) => cuts.push(model),
     },
@@ -52,7 +54,7 @@ function openGuard(ceiling = new ConfirmCeiling(), logger = silentLogger, before
   guard.begin({ ...STARTED, found: found('before') })
   for (const text of before) guard.takeMessage(messageOf(text))
   guard.noteProgress(false)
-  return { guard, cuts, evidence, read }
+  return { guard, cuts, evidence, read, standings }
 }
 
 /** The message that a barrier's statement becomes in the stream. */
@@ -203,6 +205,45 @@ it('compares looks again where a stream begins behind a process that knew no mod
   expect(taken).toHaveLength(1)
 })
 
+const NOTHING_OPEN = { byModel: new Map(), lsn: LSN_ZERO }
+const ALL_KNOWN = {
+  verified: new Map([['Tag', [{ ...published, evidence: 'before' }]]]),
+  models: new Set(['Tag']),
+}
+
+it.each([
+  ['nothing', null],
+  ['that it had the model', { verified: new Map<string, never>(), models: new Set(['Tag']) }],
+])(
+  'where the stream begins is known %s: nothing is verified before the first look behind all barriers, which cuts',
+  async (_, known) => {
+    const { guard, standings } = openGuard()
+    const { query, taken } = createDatabase()
+    for (let ended = 0; ended < 2; ended += 1) {
+      standings.length = 0
+      const now = found('before').map((each) => ({ ...each, isOlderThanSlot: false }))
+      guard.begin({ found: now, writers: NOTHING_OPEN, known, isFresh: false })
+      const barrier = { published: ALL_KNOWN.verified, cut: [], cleanFrom: LSN_ZERO }
+      if (ended === 0) guard.takeMessage(messageOf(barrierSql(barrier, 'rowcast')))
+      // It ends before it has come to the end of the barriers.
+      expect(new Set(standings)).toEqual(new Set(['unknown']))
+    }
+    guard.noteProgress(false)
+    await guard.settle(query)
+    expect(taken.map((text) => text.includes('"cut":["Tag"]'))).toEqual([true])
+  },
+)
+
+it('where what was published there is known, this process goes on without a gap', async () => {
+  const { guard, standings } = openGuard()
+  const { query, taken } = createDatabase()
+  guard.begin({ found: found('before'), writers: NOTHING_OPEN, known: ALL_KNOWN, isFresh: false })
+  expect(standings.at(-1)).toBe('verified')
+  guard.noteProgress(false)
+  await guard.settle(query)
+  expect(taken.filter((text) => text.includes('"cut":["Tag"]'))).toEqual([])
+})
+
 it('is a process that has just come where the stream brings again what it has read: rows of a table that was replaced since are no gap', async () => {
   const { guard, cuts, evidence } = openGuard()
   const { query, taken } = createDatabase()
@@ -214,7 +255,7 @@ it('is a process that has just come where the stream brings again what it has re
   evidence.length = 0
   const writers = { byModel: new Map(), lsn: LSN_ZERO }
   const now = found('after').map((each) => ({ ...each, published: swapped, isOlderThanSlot: false }))
-  guard.begin({ found: now, writers, known: null, isFresh: true, isRewound: true })
+  guard.begin({ found: now, writers, known: 'own' as const, isFresh: true, isRewound: true })
   guard.seeTable('Tag', published.oid)
   expect(evidence).toEqual([])
   guard.takeMessage(messageOf(barrierSql(barrier, 'rowcast')))
@@ -261,7 +302,7 @@ it.each([
     })
     bus.open({ ...PLAIN_ORIGIN, isFirst: true, mayRecall: true, floorLsn: toLsn(10n), serverLsn: toLsn(90n) })
     guard.begin({
-      ...{ found: found(now), known: null, isFresh: true },
+      ...{ found: found(now), known: 'own' as const, isFresh: true },
       // Somebody still writes to the table, for hours.
       writers: { byModel: new Map([['Tag', new Set(['1/1'])]]), lsn: toLsn(90n) },
     })
@@ -324,7 +365,7 @@ it('who comes with a cursor of before waits for nobody whose end fails, and goes
   bus.open({ ...PLAIN_ORIGIN, isFirst: true, mayRecall: true, floorLsn: toLsn(10n), serverLsn: toLsn(90n) })
   const both = ['Tag', 'User'].flatMap((model) => found('after').map((table) => ({ ...table, model })))
   guard.begin({
-    ...{ found: both, known: null, isFresh: true },
+    ...{ found: both, known: 'own' as const, isFresh: true },
     writers: { byModel: new Map(['Tag', 'User'].map((model) => [model, new Set(['1/1'])])), lsn: toLsn(90n) },
   })
   const tables = [{ ...published, evidence: 'before' }]

@@ -1,7 +1,6 @@
 /**
  * Stage 5, source. Keeps, for each model, what was published of it when changes were last known to be complete, and
  * decides when they may have a gap and when the gap is over. No I/O; the barriers in the stream are its memory.
- *
  * A model is `verified` while the catalog says what the last barrier said. When it differs, its changes are suspect until
  * every transaction that was writing to its tables has ended: PostgreSQL decides row by row what it publishes, by the
  * catalog of the moment of the write. Then a barrier is due, and once it has come back the model is verified again.
@@ -60,8 +59,9 @@ export class PublicationLedger {
   #hasNews = false
   #keepsRoots = false
 
-  /** What a process before this one knew to be complete, and which models it had. */
-  restore(known: ReadonlyMap<string, PublishedModel>, models: ReadonlySet<string>): void {
+  /** What was known to be complete where the stream begins, and which models whoever wrote up to there had. What is known here is of another position. */
+  restore(known: ReadonlyMap<string, PublishedModel>, models: ReadonlySet<string> | null): void {
+    this.#known.clear()
     for (const [model, published] of known) this.#known.set(model, published)
     this.#inherited = models
     this.#isComplete = known.size > 0
@@ -260,9 +260,9 @@ export class PublicationLedger {
     return this.#isComplete && this.#suspects.size === 0 && this.#replaced.size === 0
   }
 
-  /** Whether changes of the model are known to be complete from here on. */
+  /** Whether changes of the model are known to be complete from here on: never before a look was compared with what is known. */
   isVerified(model: string): boolean {
-    return this.#known.has(model) && !this.#absent.has(model) && !this.isSuspect(model)
+    return this.#isComplete && this.#known.has(model) && !this.#absent.has(model) && !this.isSuspect(model)
   }
 
   /** Models whose changes are known to be complete. */

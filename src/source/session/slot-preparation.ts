@@ -13,6 +13,7 @@ import type { SlotState } from '../facts/slot-state.ts'
 import { judgeStandbyIdentity } from '../facts/standby-verdict.ts'
 import {
   type Continuity,
+  isRewound,
   judgeContinuity,
   parseTimelineHistory,
   type StreamPast,
@@ -27,7 +28,8 @@ import { slotInUse } from '../slot/slot-control.ts'
 import { readSourceFacts, type SourceFacts } from '../slot/slot-facts.ts'
 import { judgeBudget, judgeFacts, overBudget, type SlotBudget } from '../slot/slot-verdict.ts'
 import { askPrimary, readSourceFactsAt } from '../slot/standby-facts.ts'
-import type { RelayPast } from '../watch/session-relay.ts'
+import type { PublicationStart } from '../watch/publication-guard-options.ts'
+import type { KnownTables, RelayPast } from '../watch/session-relay.ts'
 
 /** What it takes. */
 export interface PrepareRequest {
@@ -50,8 +52,8 @@ export interface PreparedStream {
   readonly facts: SourceFacts
   readonly continuity: Continuity
   readonly slotConfirmedLsn: Lsn
-  /** As in RelayPast. */
-  readonly known: RelayPast['known']
+  /** What whoever wrote up to the beginning knew there. */
+  readonly known: PublicationStart['known']
   /** Who was writing to the models' tables right after the facts. */
   readonly writers: Writers
 }
@@ -81,12 +83,19 @@ export async function prepareStream(
   // What is not flushed yet comes with this stream. Of a standby, what is flushed may be less than what shows who is over.
   const lsn = facts.isInRecovery ? found.lsn : earlierLsn(found.lsn, identity.flushedLsn)
   const slotConfirmedLsn = slot.confirmedLsn ?? LSN_ZERO
-  const { past, known } = (await request.readPast?.(identity)) ?? { past: request.past, known: null }
+  const relayed = (await request.readPast?.(identity)) ?? null
+  const past = relayed === null ? request.past : relayed.past
   const history = await readHistory(connection, past, identity)
   const continuity = judgeContinuity(past, { ...identity, slotConfirmedLsn, history })
   if (isStillReplaying(continuity, facts, past, identity))
     throw new RowcastError('SOURCE_STANDBY_BEHIND', 'The standby has not replayed what it has sent before.')
+  const known = relayed === null ? 'own' : knownAt(continuity, relayed)
   return { identity, facts, continuity, slotConfirmedLsn, known, writers: { ...found, lsn } }
+}
+
+/** What is published now says nothing of what was where an earlier stretch begins once more: barriers in between may be of a timeline that was given up. */
+function knownAt(continuity: Continuity, { past, known }: RelayPast): KnownTables | null {
+  return past === null || isRewound(continuity, past.safeLsn) ? null : known
 }
 
 /** Whether a standby that was started again is still to come to where it was: it can be asked before. */

@@ -15,8 +15,8 @@ export interface PublicationStart {
   readonly found: readonly FoundTable[]
   /** Right after that. */
   readonly writers: Writers
-  /** What another process knew to be complete where the stream begins. */
-  readonly known: KnownTables | null
+  /** What was known to be complete where the stream begins, and no later; null: nothing. `own`: what this process knows. */
+  readonly known: KnownTables | 'own' | null
   /** All subscriptions have begun with this stream. */
   readonly isFresh: boolean
   /** It brings again what this process has read, and the barriers with it. @default false */

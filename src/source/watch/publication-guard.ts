@@ -73,8 +73,8 @@ export class PublicationGuard {
   begin(start: PublicationStart): void {
     // As in a process that has just come: rows of a table that a later barrier has replaced are no news.
     if (start.isRewound === true) this.#ledger = new PublicationLedger()
-    else if (start.known !== null) this.#ledger.restore(start.known.verified, start.known.models)
-    const { continuity, facts } = start
+    const { continuity, facts, known } = start
+    if (known !== 'own') this.#ledger.restore(known?.verified ?? new Map(), known?.models ?? null)
     const keepsRoots = facts !== undefined && facts.serverVersion < FORGETS_ROOTS_VERSION
     this.#ledger.begin({ floorLsn: continuity?.floorLsn ?? LSN_ZERO, keepsRoots })
     this.#start = start
