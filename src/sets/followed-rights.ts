@@ -6,7 +6,7 @@ import { type ChangeFilter, createChangeFilter } from '../bus/filter/change-filt
 import { judgeChange } from '../bus/filter/judge-change.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
-import { type LogTransaction, nextTransactionOf } from './log-transactions.ts'
+import { type LogTransaction, nextRetained } from './log-transactions.ts'
 import type { RelatedHost } from './related-request.ts'
 import type { Rights } from './rights.ts'
 
@@ -89,7 +89,8 @@ export class FollowedRights {
     if (history === null) throw cannotGoOn('the stream has ended')
     let left = CHANGES_MAX
     for (let at = ordinal; ; ) {
-      const transaction = nextTransactionOf(history.log, this.#filters.keys(), at)
+      // What has left the log may have written one of them.
+      const transaction = nextRetained(history.log, this.#filters.keys(), at)
       if (transaction === null) return false
       for (const model of this.#filters.keys()) left -= transaction.countOf(model)
       if (left < 0 || this.#isWrittenIn(transaction)) return true

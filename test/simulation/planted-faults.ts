@@ -430,6 +430,12 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     to: 'return this.#known.has(model)',
   },
   {
+    name: 'what has left the log has written no row that a right depends on',
+    file: 'src/sets/followed-rights.ts',
+    from: 'const transaction = nextRetained(history.log, this.#filters.keys(), at)',
+    to: 'const transaction = nextRetained(history.log, this.#filters.keys(), Math.max(at, ...[...this.#filters.keys()].map((each) => Number(history.log.floorOf(each).commitLsn))))',
+  },
+  {
     name: 'a list is shown before its gateway has come to what it was read with',
     file: 'src/sets/kept-set.ts',
     from: 'const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))',
