@@ -102,7 +102,8 @@ export class LatestEvents {
     const hasFrom = before === undefined ? !isEntering : !before.isNew
     this.#drop(from)
     if (isGone) {
-      if (hasFrom || !asksForRows) return this.#push({ event, id: from, isNew: false, replaces: null })
+      if (hasFrom || !asksForRows)
+        return this.#push({ event: hearing(before?.event, event), id: from, isNew: false, replaces: null })
       // What came and went meanwhile was never there for whoever asks for rows.
       this.#passLast(event, this.#last)
       this.#noteDropped(1)
@@ -189,17 +190,19 @@ export class LatestEvents {
   }
 }
 
-/** With what the row has heard of before, and was not given. */
+/** With what the row has heard of before, and was not given: one that goes may come back before anybody knows that it went. */
 function hearing(before: WaitingEvent | undefined, event: WaitingEvent): WaitingEvent {
   const { heard } = event
-  if (before?.heard === undefined || heard === undefined || saidOf(before).isGone) return event
+  if (before?.heard === undefined || heard === undefined) return event
   return before.heard.viaCount === 0 ? event : { ...event, heard: heardTogether(before.heard, heard) }
 }
 
-/** Without what it has heard of rows that may not be seen any more. */
+/** Without what it has heard of rows that may not be seen any more. A row that goes, though nobody wrote it, says of none. */
 function heardNow(event: WaitingEvent, { isHeard }: SightOfNow): WaitingEvent {
   const { heard } = event
-  return heard === undefined ? event : { ...event, heard: heardAfter(heard, isHeard) }
+  if (heard === undefined) return event
+  const isSilent = event.kind === 'moved' && event.transition === 'LEFT'
+  return { ...event, heard: isSilent ? NOTHING_HEARD : heardAfter(heard, isHeard) }
 }
 
 function ordinalAt(event: WaitingEvent): bigint {

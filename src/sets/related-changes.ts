@@ -42,6 +42,13 @@ interface Heard {
   isSettled: boolean
 }
 
+/** The rows that hear of a relation. */
+interface HearingRows {
+  readonly relation: IncludedRelation
+  /** Keys that some of them lost or got in the transaction. */
+  readonly moved: ReadonlySet<ValueKey>
+}
+
 /** What it is collected with. */
 export interface RelatedChangesOptions {
   readonly model: ModelSpec
@@ -137,8 +144,10 @@ export class RelatedChanges {
     const { model } = relation.related
     const { sets, keepsImages = false } = this.#options
     const imagesOf = seenImages(relation, sets, transaction.ordinal)
+    let moved: ReadonlySet<ValueKey> | null = null
     for (const change of transaction.changesOf(model.name)) {
       yield
+      moved ??= yield* movedKeysOf(relation, transaction.changesOf(this.#options.model.name))
       const { action, index } = change
       const via = (key: AnyRow | null, image: AnyRow | null): RelatedRowChange => ({
         index,
@@ -151,23 +160,24 @@ export class RelatedChanges {
       }
       const { before, after } = imagesOf(change)
       const key = after === null ? (before === null ? null : primaryKeyOf(model, before)) : change.key
-      if (before !== null || after !== null) this.#hear(relation, [before, after], via(key, after ?? before))
+      const images = [before, after].filter((image) => image !== null)
+      if (images.length > 0) this.#hear({ relation, moved }, images, via(key, after ?? before))
     }
   }
 
   /** Those that the related row belonged to, and those it belongs to. */
-  #hear(relation: IncludedRelation, images: readonly (AnyRow | null)[], change: RelatedRowChange): void {
+  #hear({ relation, moved }: HearingRows, images: readonly AnyRow[], change: RelatedRowChange): void {
     const { fields, domains, model } = relation.related
     const all = this.#heard.get(relation) as Map<ValueKey, Heard>
     for (const image of images) {
-      const key = image === null ? null : relatedKeyOf(image, fields, domains)
+      const key = relatedKeyOf(image, fields, domains)
       if (key === undefined) throw cannotGoOn('a change came without its foreign key', model.name)
-      if (image === null || key === null) continue
+      if (key === null) continue
       const known = all.get(key)
       // It belongs to the same row as before.
       if (known?.changes.at(-1) === change) continue
       const values = fields.map((name) => image[name])
-      if (known === undefined && !this.#mayHear(relation, values)) continue
+      if (known === undefined && !moved.has(key) && !this.#mayHear(relation, values)) continue
       if (known === undefined) all.set(key, { values, changes: [change], isSettled: false })
       else known.changes.push(change)
       this.#count += 1
@@ -196,6 +206,21 @@ export class RelatedChanges {
     for (const change of news) given.add(change)
     return news.sort((a, b) => a.index - b.index)
   }
+}
+
+/** Keys that rows lost or got in the transaction: one that was asked for neither before it nor after it may have been a row's in between. */
+function* movedKeysOf(
+  { fields, domains }: IncludedRelation,
+  changes: Iterable<AnyChange>,
+): Generator<void, ReadonlySet<ValueKey>> {
+  const moved = new Set<ValueKey>()
+  for (const { old, new: after } of changes) {
+    yield
+    if (old === null || after === null) continue
+    const [was, is] = [old, after].map((row) => relatedKeyOf(row, fields, domains))
+    if (was !== is) for (const key of [was, is]) if (key != null) moved.add(key)
+  }
+  return moved
 }
 
 /** What is given of what has waited. Where some of it may not be seen any more, what was not kept is not counted: nobody can judge that. */

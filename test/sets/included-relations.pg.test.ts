@@ -47,6 +47,8 @@ function statement(dice: Dice): string {
     `DELETE FROM "Comment" WHERE id = ${comment} OR id > 100 AND id % 3 = 0`,
     `UPDATE "Post" SET title = '${text}', "authorId" = '${user}' WHERE id = ${post}`,
     `DELETE FROM "Post" WHERE id = ${post}`,
+    // It goes, and one with its key is there again behind the same transaction.
+    `DELETE FROM "Post" WHERE id = ${post}; INSERT INTO "Post" (id, title, "authorId") VALUES (${post}, '${text}', '${user}')`,
     // Of one row two relations may lead to the same user, or a change may take it from one of them to the other.
     `UPDATE "Post" SET "reviewerId" = ${dice.pick([`'${user}'`, '"authorId"', 'NULL'])} WHERE id = ${post} OR id > 100`,
     `UPDATE "Post" SET "authorId" = "reviewerId", "reviewerId" = "authorId" WHERE "reviewerId" IS NOT NULL`,
@@ -270,27 +272,88 @@ function checkConflated(
   if (policy !== undefined) return 0
   let compared = 0
   for (const id of rows.keys()) {
-    const since = ledger.findLastIndex(
-      (entry) => !naiveFind(entry.before, model, condition).some((row) => idOf(row) === id),
-    )
-    const entries = ledger.slice(Math.max(0, since)).filter(({ lsn }) => lsn > from)
+    const isAsked = (tables: Tables) => naiveFind(tables, model, condition).some((row) => idOf(row) === id)
+    const given = events.filter(({ key }) => idOf(key) === id)
+    const gone = given.findLastIndex(({ action, transition }) => action === 'DELETE' || transition === 'LEFT')
+    const own = given.slice(gone + 1)
+    const isReplaced = ({ before, changes }: Entry) => {
+      const written = changes.filter((each) => each.model === model)
+      const [deletes, inserts] = [
+        written.filter(({ action, old }) => action === 'DELETE' && idOf(old) === id),
+        written.filter(({ action, new: row }) => action === 'INSERT' && idOf(row) === id),
+      ]
+      return deletes.length > 0 && (isAsked(before) || inserts.length > 1)
+    }
+    const since = given[gone]?.transaction.commitLsn ?? from
+    const entries = sinceGiven(ledger, { from: since, own, isAsked, isReplaced })
     const isEmptied = ({ changes }: Entry) =>
       changes.some((each) => each.model === model && each.action === 'TRUNCATE')
-    if (entries.some((entry) => idsOf(entry, model, id).size > 1 || isEmptied(entry))) continue
+    if (entries.some((entry) => hasOtherKey(entry, model, id) || isEmptied(entry))) continue
     const wanted = entries.flatMap((entry) => {
+      const isWritten = entry.changes.some((each) => each.model === model && idOf(each.old) === id)
+      // What goes out of sight, and nobody wrote it, hears of nothing.
+      if (!isAsked(entry.after) && !(isWritten && isAsked(entry.before))) return []
       const heard = heardIn(entry, rowcast, asked)
       return [...(heard.get(id) ?? []), ...(heard.get(null) ?? [])]
     })
-    const own = events.filter(
-      ({ key, transaction }) => idOf(key) === id && (transaction?.commitLsn ?? 0n) >= (entries[0]?.lsn ?? 0n),
-    )
     const count = own.reduce((sum, { viaCount = 0 }) => sum + viaCount, 0)
-    expect(count, `${JSON.stringify(asked)} of ${id}`).toBe(wanted.length)
+    expect(count, `${JSON.stringify(asked)} of ${id}, ${saidOf(own, entries)}`).toBe(wanted.length)
     if (own.every(({ via, viaCount }) => via?.length === viaCount))
       expect(own.flatMap(({ via = [] }) => via.map(textOf)).sort()).toEqual(wanted.sort())
     compared += wanted.length
   }
   return compared
+}
+
+/** What one row went through since the subscriber was given last that it is not there, or since it came where that was not said. */
+interface GivenRow {
+  /** Up to here nothing counts. */
+  readonly from: bigint
+  /** Its events behind that. */
+  readonly own: readonly Event[]
+  readonly isAsked: (tables: Tables) => boolean
+  /** Whether it went and came back in the transaction, and was in sight when it went. */
+  readonly isReplaced: (entry: Entry) => boolean
+}
+
+function sinceGiven(
+  ledger: readonly Entry[],
+  { from, own, isAsked, isReplaced }: GivenRow,
+): readonly Entry[] {
+  const entries = ledger.filter(({ lsn }) => lsn > from)
+  const [first] = own
+  // Whoever has the row hears of all of it, though it went and came back meanwhile.
+  if (entries[0] === undefined || first === undefined || isAsked(entries[0].before)) return entries
+  const upTo = first.transaction?.commitLsn ?? 0n
+  const came = entries.findLastIndex(
+    (entry) => entry.lsn <= upTo && isAsked(entry.after) && (!isAsked(entry.before) || isReplaced(entry)),
+  )
+  const entry = entries[came]
+  // What it heard of when it went in the same transaction, went with it.
+  return entries.slice(entry !== undefined && isReplaced(entry) ? came + 1 : Math.max(0, came))
+}
+
+/** Whether the row had another key, or another row had this one. */
+function hasOtherKey(entry: Entry, name: string, id: unknown): boolean {
+  return entry.changes.some(({ model, old, new: row }) => {
+    const ids: readonly unknown[] = [idOf(old), idOf(row)]
+    return model === name && old !== null && row !== null && ids[0] !== ids[1] && ids.includes(id)
+  })
+}
+
+/** For who looks for the reason. */
+function saidOf(own: readonly Event[], entries: readonly Entry[]): string {
+  const given = own.map(
+    ({ transaction, action, transition, viaCount }) =>
+      `${transaction?.commitLsn} ${action} ${transition} ${viaCount}`,
+  )
+  const changes = (entry: Entry) =>
+    entry.changes.map(
+      ({ model, action, old, new: row }) => `${model} ${action} ${idOf(old) ?? ''}>${idOf(row) ?? ''}`,
+    )
+  return ['given', ...given, 'the ledger', ...entries.map((each) => `${each.lsn} ${changes(each)}`)].join(
+    '\n',
+  )
 }
 
 const isReadOf = (event: Event | undefined, other: Event) =>

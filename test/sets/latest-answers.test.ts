@@ -531,6 +531,32 @@ it('a row hears of all that its related rows went through since it was given las
   await subscription.return()
 })
 
+it('a row that went and came back before that was given hears of what its related rows went through before it went', async () => {
+  const include = includedRelations(blogCatalog.models['User'] as ModelSpec, blogCatalog, ['posts'])
+  const { subscription, commit, heard } = openIncluding({ include })
+  await turn()
+  commit(20, put(1, 'a'))
+  commit(21, remove(1, 'a'), { model: 'User', action: 'DELETE', old: ADA, new: null })
+  commit(22, { model: 'User', action: 'INSERT', old: null, new: ADA })
+  commit(23, put(2, 'a'))
+  await turn()
+  expect(heard()).toEqual([
+    [
+      3,
+      [
+        ['INSERT', 1],
+        ['DELETE', 1],
+        ['INSERT', 2],
+      ],
+    ],
+  ])
+  commit(24, put(3, 'a'))
+  commit(25, { model: 'User', action: 'DELETE', old: ADA, new: null })
+  await turn()
+  expect(heard()).toEqual([[1, [['INSERT', 3]]]])
+  await subscription.return()
+})
+
 it('a row that goes out of sight says of related rows that it heard of none, as all that comes with `include`', async () => {
   const renamed = {
     model: 'User',

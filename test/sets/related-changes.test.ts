@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { catalog } from '../../prisma/generated/rowcast.ts'
 import { NODE_TIMERS } from '../../src/bus/time-slices.ts'
-import type { AnyChange } from '../../src/changes/change.ts'
+import type { AnyChange, AnyRow } from '../../src/changes/change.ts'
 import { includedRelations } from '../../src/sets/parse-include.ts'
 import { RelatedChanges, VIA_MAX } from '../../src/sets/related-changes.ts'
 import { plainChange } from '../support/plain-change.ts'
@@ -43,7 +43,8 @@ async function collect(count: number) {
       throw new Error('No filter asks a set.')
     },
   }
-  const transaction = { ordinal: 7, changesOf: () => insertedComments(count, note) }
+  const changesOf = (name: string) => (name === 'Comment' ? insertedComments(count, note) : [])
+  const transaction = { ordinal: 7, changesOf }
   return { slices, changes: await RelatedChanges.of(options, transaction, timers) }
 }
 
@@ -62,4 +63,32 @@ it('is found out in slices, however large the transaction is', async () => {
 
 it('is more than is heard of at once beyond that', async () => {
   await expect(collect(COMMENTS + 1)).rejects.toMatchObject({ code: 'RESYNC_REQUIRED' })
+})
+
+it('a row whose key moved hears of what belonged to a key that it had within the transaction alone', async () => {
+  const model = catalog.models.Post
+  const comment = (index: number, postId: number, old: AnyRow | null = null) =>
+    plainChange({
+      ...{ model: 'Comment', action: old === null ? 'INSERT' : 'UPDATE', index, key: { id: 5 } },
+      ...{ old, new: { id: 5, postId } },
+    })
+  const [before, after] = [{ id: 1 }, { id: 7 }]
+  const moved = plainChange({
+    ...{ model: 'Post', action: 'UPDATE', index: 1, key: after, oldKey: before, old: before, new: after },
+  })
+  const written = new Map([
+    ['Post', [moved]],
+    ['Comment', [comment(0, 1), comment(2, 7, { id: 5, postId: 1 })]],
+  ])
+  const options = {
+    ...{ model, include: includedRelations(model, catalog, ['comments']) },
+    // As where rows are asked for by their comments: there was none before, and there is no such key any more.
+    mayBeAskedFor: ({ id }: AnyRow) => id === 7,
+    sets: () => {
+      throw new Error('No filter asks a set.')
+    },
+  }
+  const changesOf = (name: string) => written.get(name) ?? []
+  const changes = await RelatedChanges.of(options, { ordinal: 7, changesOf })
+  expect(changes.ofWrite(before, after).via.map(({ action }) => action)).toEqual(['INSERT', 'UPDATE'])
 })
