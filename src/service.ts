@@ -4,6 +4,7 @@
  */
 
 import type { ModelSpec } from './catalog/model-catalog.ts'
+import { prismaNameOf } from './catalog/prisma-omit.ts'
 import type { Config, ServicePrismaClient } from './config/config.ts'
 import { invariant } from './errors.ts'
 import { type ActivityExposure, createActivityLog } from './graphql/activity/activity-log.ts'
@@ -31,6 +32,7 @@ import {
 } from './service-sources.ts'
 import type { SessionRows } from './sets/session-rows.ts'
 import { stopParts } from './stop-parts.ts'
+import { type ColdClient, WarmUp } from './warm-up.ts'
 
 /** What the service needs beside its config. */
 export interface ServiceOptions {
@@ -80,6 +82,8 @@ export async function createService(config: Config, options: ServiceOptions): Pr
       : exposeActivity(sources, parts.feed, config.livePage, createGuard(logger))
   const metrics = createMetricsOf(config, sources, () => server.connections())
   const guard = createGuard(logger)
+  const warmUp = new WarmUp()
+  const warm = guard.wrap('warm up', () => warmUp.run(sources.map(coldClientOf)))
   const tracer = new LateTracer()
   const traceDelivery = createDeliveryTracer(tracer, guard)
   const traceDeliveries = guard.wrap('load a tracer', () =>
@@ -97,7 +101,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     sessions: sessionsOf(sources),
     activitySchema: activity && (await activitySchema(schemaOptions, activity)),
     logger,
-    health,
+    health: () => warmUp.applyTo(health()),
     host: config.host,
     port: config.port,
     graphiql: config.graphiql,
@@ -115,6 +119,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     async start() {
       const address = await server.listen()
       for (const { rowcast } of sources) rowcast.start()
+      warm()
       activity?.log.start()
       traceDeliveries()
       return address
@@ -148,6 +153,14 @@ function faceOf(sources: readonly ServiceSource[]): Pick<Service, 'rowcast' | 'p
   const named = sources.map(({ name, rowcast, prisma }) => [name ?? '', { rowcast, prisma }] as const)
   return { rowcast: first.rowcast, prisma: first.prisma, sources: new Map(named) }
 }
+
+/** Who is asked before clients come, and for what. */
+const coldClientOf = ({ prisma, config: { catalog } }: ServiceSource): ColdClient => ({
+  prisma,
+  models: Object.values<ModelSpec>(catalog.models).flatMap((spec) =>
+    spec.isOmitted ? [] : [prismaNameOf(spec)],
+  ),
+})
 
 /** Followed where their model is. */
 function sessionsOf(sources: readonly ServiceSource[]): SessionRows | undefined {
