@@ -16,6 +16,12 @@ interface ModelSubscribers {
 
 /** What one turn offers at the most: a large transaction times all who want it would be one turn. Some milliseconds. */
 const OFFERS_A_TURN = 20_000
+/**
+ * So few are found for a change that each is offered it at once, and of many so small a share: who reads the log reads all of the model for what
+ * the index finds. A bulk update of a row each for ten thousand would have each of them judge all the others'.
+ */
+const FEW = 8
+const FEW_OF = 64
 
 /** All live subscriptions. */
 export class LiveSubscribers {
@@ -67,17 +73,18 @@ export class LiveSubscribers {
 
   /**
    * Offers the change to each subscription that it may concern; how many they were. As long as the turn has time for them, for
-   * those with costly filters apart; the others read the change from the log, in turns of their own.
+   * those with costly filters apart; the others read the change from the log, in turns of their own, but for few of many with filters.
    */
   offer(offer: Offer): number {
     const known = this.#byModel.get(offer.change.model)
     if (known === undefined) return 0
     let candidates = known.unfiltered.size
-    for (const subscriber of known.unfiltered) this.#offerTo(subscriber, offer)
+    for (const subscriber of known.unfiltered) this.#offerTo(subscriber, offer, false)
     if (known.index === null) return candidates
     const found = candidatesOf(known.index, offer)
     candidates += found.length
-    for (const subscriber of found) this.#offerTo(subscriber, offer)
+    const areFew = found.length <= FEW || found.length * FEW_OF < known.index.count
+    for (const subscriber of found) this.#offerTo(subscriber, offer, areFew)
     return candidates
   }
 
@@ -89,9 +96,9 @@ export class LiveSubscribers {
   }
 
   /** Offers a change, and remembers who holds it back. */
-  #offerTo(subscriber: Subscriber, offer: Offer): void {
+  #offerTo(subscriber: Subscriber, offer: Offer, isOneOfFew: boolean): void {
     const steps = subscriber.judgingSteps
-    if (steps >= COSTLY_STEPS ? this.#judging.isOver(steps) : this.#offering.isOver(steps)) {
+    if (steps >= COSTLY_STEPS ? this.#judging.isOver(steps) : this.#offering.isOver(steps) && !isOneOfFew) {
       subscriber.putOff(offer)
       return
     }

@@ -1,9 +1,15 @@
-/** A transaction of many changes, for many who want all of it, is offered in several turns: each gets every change, once and in order. */
+/**
+ * A transaction of many changes, for many who want all of it, is offered in several turns: each gets every change, once and in order. What each
+ * change brings to few of many is offered at once: they would read all of it from the log, each for the few that are its own.
+ */
 import { expect, it } from 'vitest'
 import type { BusSubscription, Delivery } from '../../src/bus/bus.ts'
+import { parseChangeFilter } from '../../src/bus/filter/change-filter.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
+import type { ModelSpec } from '../../src/catalog/model-catalog.ts'
 import type { AnyChange, TransactionPart } from '../../src/changes/change.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
+import { blogCatalog } from '../graphql/blog-catalog.ts'
 import { PLAIN_ORIGIN, plainChange, plainTransaction } from '../support/plain-change.ts'
 
 const START = { ...PLAIN_ORIGIN, isFirst: true, floorLsn: toLsn(1n), serverLsn: toLsn(1n) }
@@ -79,4 +85,28 @@ it('for more than one turn has time for', () => {
   // Up to date, they are live again: what comes next they have in the same turn.
   bus.publish(partOf(30, 1))
   expect(endTurn()).toBe(SUBSCRIBERS)
+})
+
+it('for many of whom each wants few of its rows', () => {
+  const USER = blogCatalog.models['User'] as ModelSpec
+  const idOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
+  const turns = new Turns()
+  const bus = createMemoryBus({ timers: turns.timers, models: blogCatalog.models })
+  bus.open(START)
+  const following = Array.from({ length: 2_000 }, (_, n) => {
+    const filter = parseChangeFilter(USER, blogCatalog, { where: { id: idOf(n % 1_000) } })
+    return follow(bus.subscribe({ model: 'User', filter }))
+  })
+  turns.run()
+  const transaction = plainTransaction(10)
+  const changes = Array.from({ length: 20_000 }, (_, index): AnyChange => {
+    const row = { id: idOf(index % 1_000) }
+    return plainChange({ transaction, index, action: 'INSERT', key: row, new: row })
+  })
+  bus.publish({ transaction, changes, isFinal: true, byteLength: changes.length })
+  // No turn is run.
+  for (const [n, { got, take }] of following.entries()) {
+    take()
+    expect(got.map(({ change }) => change.key)).toEqual(Array(20).fill({ id: idOf(n % 1_000) }))
+  }
 })
