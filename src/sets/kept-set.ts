@@ -171,8 +171,8 @@ export class KeptSet<Loaded, Shown, Event> {
     const cursor = await cursorBehind(this.#parts, this.#reached.position, this.#ending.signal)
     if (this.isEnded) return
     if (!this.#changes.isOpen) this.#changes.open(cursor)
-    this.#lateness.noteRead()
     const { loaded, fence, tookMs, bytes } = await read(this.#ending.signal)
+    this.#lateness.noteRead(tookMs)
     counters.reads += 1
     counters.readMs += tookMs
     this.#parts.budget.note(tookMs)

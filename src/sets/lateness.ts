@@ -38,9 +38,13 @@ export class Lateness {
     this.#sinceReadMs ??= this.#takenAtMs
   }
 
-  /** What came so far is in what is read now. */
-  noteRead(): void {
+  /**
+   * It has been read, and nothing was taken meanwhile. What came before the read began is in it: one that waited for others before it
+   * began has that, too, and what it lacks has not waited for as long.
+   */
+  noteRead(tookMs: number): void {
     this.#sinceReadMs = null
+    this.#takenAtMs = Math.max(this.#takenAtMs, this.#parts.monotonicMs() - tookMs)
   }
 
   /** @param isAll whether it shows all that has come, and not only what was read. @returns how late it was */

@@ -128,8 +128,11 @@ describe('what is remembered of lists that have ended', () => {
   })
 })
 
-/** A list that only the database knows, whose reads take so long; a change is committed while each of the first ones is made. */
-function openLate(tookMs: number, commits: number) {
+/**
+ * A list that only the database knows, whose reads take so long once they begin, behind the reads of others; a change is committed while
+ * each of the first ones is made.
+ */
+function openLate(tookMs: number, commits: number, behindMs = 0) {
   const clock = { nowMs: 0 }
   const waiting: number[] = []
   let [committed, reads] = [10, 0]
@@ -156,6 +159,7 @@ function openLate(tookMs: number, commits: number) {
         bytes: 0,
       },
       async read() {
+        clock.nowMs += behindMs
         const seen = lsnOf(committed)
         reads += 1
         if (reads <= commits) {
@@ -185,6 +189,14 @@ describe('a list that only the database knows', () => {
     expect(set.lateMs).toBe(0)
     // It came as the first read began; a second one waits twice as long as that took.
     expect(counters.shownLateMs).toBe(1_000 + 2_000 + 1_000)
+    await subscription.return()
+  })
+
+  it('is not late by what its read waited for others, of what came once that had begun', async () => {
+    const { subscription, counters } = openLate(1_000, 1, 5_000)
+    await subscription.next()
+    await subscription.next()
+    expect(counters.shownLateMs).toBe(1_000 + 2_000 + 5_000 + 1_000)
     await subscription.return()
   })
 
