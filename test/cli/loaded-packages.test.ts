@@ -44,6 +44,20 @@ it.each(COMMANDS)('%s needs neither graphql nor Pothos', (command) => {
   expect(loadedAt(command).filter((name) => name === 'graphql' || isPothos(name))).toEqual([])
 })
 
+/** What serving needs before it listens; what is needed later, or by some only, is imported then. */
+const NEEDED_AT_START: readonly string[] = [
+  ...['aliases', 'depth', 'directives'].map((rule) => `@escape.tech/graphql-armor-max-${rule}`),
+  ...['@prisma/client/runtime/client', 'commander', 'graphql', 'graphql-ws', 'graphql-yoga'],
+  ...['pg', 'pino', 'valibot', 'ws'],
+]
+
+it('serving loads at once what it needs before it listens, and nothing else', () => {
+  const loaded = new Set(
+    [...loadedAt('main.ts'), ...loadedAt('serve.ts')].filter((name) => !name.startsWith('node:')),
+  )
+  expect([...loaded].sort()).toEqual(NEEDED_AT_START)
+})
+
 it.each([
   'serve.ts',
   'dev.ts',
