@@ -20,6 +20,8 @@ export class FollowedRights {
   readonly #rights: Rights
   /** What finds the rows, by model. */
   readonly #filters: ReadonlyMap<string, readonly (ChangeFilter | null)[]>
+  /** Of those rows. */
+  readonly #models: ReadonlySet<string>
   /** The transaction up to which it is known what the right is, while what was answered last is of one that is still to come; else null. */
   #knownUpTo: number | null = null
 
@@ -34,6 +36,7 @@ export class FollowedRights {
       filters.set(model.name, [...of, createChangeFilter({ where: condition })])
     }
     this.#filters = filters
+    this.#models = new Set(filters.keys())
   }
 
   /** Up to which transaction it is known what the right is. */
@@ -90,9 +93,9 @@ export class FollowedRights {
     let left = CHANGES_MAX
     for (let at = ordinal; ; ) {
       // What has left the log may have written one of them.
-      const transaction = nextRetained(history.log, this.#filters.keys(), at)
+      const transaction = nextRetained(history.log, this.#models, at)
       if (transaction === null) return false
-      for (const model of this.#filters.keys()) left -= transaction.countOf(model)
+      for (const model of this.#models) left -= transaction.countOf(model)
       if (left < 0 || this.#isWrittenIn(transaction)) return true
       at = transaction.ordinal
     }

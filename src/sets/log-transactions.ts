@@ -120,10 +120,10 @@ export function newestOf(log: ReadableLog, models: Iterable<string>, ordinal: nu
   return null
 }
 
-/** The same, of which nothing has left the log. @throws RESYNC_REQUIRED */
+/** The same, of which nothing has left the log; the models are gone through twice. @throws RESYNC_REQUIRED */
 export function nextRetained(
   log: ReadableLog,
-  models: Iterable<string>,
+  models: ReadonlySet<string>,
   after: number,
 ): LogTransaction | null {
   for (const model of models)
