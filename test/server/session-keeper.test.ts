@@ -91,3 +91,40 @@ test('what watches a session ends it after the watch has begun, is stopped once,
     expect(end.mock.calls.map(([why]) => why.code)).toEqual(['SESSION_REVOKED'])
   expect(stopped).toHaveBeenCalledTimes(3)
 })
+
+test('who asks whether sessions still hold has an answer from after that, though a check is under way', async () => {
+  const keeper = createKeeper(60_000)
+  const [onEnd, answers] = [vi.fn(), [] as ((isGood: boolean) => void)[]]
+  const revalidate = () => new Promise<boolean>((resolve) => answers.push(resolve))
+  keeper.watch({ context: {}, revalidate }, onEnd)
+  const before = keeper.revalidate()
+  await vi.waitUntil(() => answers.length === 1)
+  // The session is revoked here, and the check that is under way has read it before.
+  const asked = [keeper.revalidate(), keeper.revalidate()]
+  answers[0]?.(true)
+  await before
+  await vi.waitUntil(() => answers.length === 2)
+  expect(onEnd).not.toHaveBeenCalled()
+  answers[1]?.(false)
+  await Promise.all(asked)
+  expect(onEnd.mock.calls.map(([why]) => why.code)).toEqual(['SESSION_REVOKED'])
+  expect(answers).toHaveLength(2)
+})
+
+test('a session is asked as the object that it is', async () => {
+  const keeper = createKeeper()
+  const onEnd = vi.fn()
+  const session = {
+    context: {},
+    isGood: true,
+    revalidate() {
+      return this.isGood
+    },
+  }
+  keeper.watch(session, onEnd)
+  await keeper.revalidate()
+  expect(onEnd).not.toHaveBeenCalled()
+  session.isGood = false
+  await keeper.revalidate()
+  expect(onEnd).toHaveBeenCalledTimes(1)
+})

@@ -16,7 +16,7 @@ export interface SessionKeeper {
   open(source: ContextSource, isWanted?: () => boolean): Promise<Session>
   /** Calls `onEnd` once when the session is over. Returns what ends the watch. */
   watch(session: Session, onEnd: (why: RowcastError) => void): () => void
-  /** Asks every watched session now; resolves once all have answered. */
+  /** Asks every watched session after this call, also one that is being asked; resolves once all have answered. */
   revalidate(): Promise<void>
   close(): void
 }
@@ -34,6 +34,8 @@ interface Watched {
   readonly end: (why: RowcastError) => void
   /** The check under way, or waiting for its turn, if any. */
   checking: Promise<void> | null
+  /** Whether it has been asked by the check under way: its answer may be from before whatever has happened since. */
+  isAsked: boolean
 }
 
 /** The longest delay that setTimeout keeps; longer ones it would run at once. */
@@ -59,8 +61,12 @@ function createSessionChecks(options: SessionKeeperOptions) {
 
   async function check(watched: Watched): Promise<void> {
     try {
-      // Its connection may have ended while it waited for its turn.
-      const ask = () => !checked.has(watched) || watched.revalidate()
+      const ask = () => {
+        // Its connection may have ended while it waited for its turn.
+        if (!checked.has(watched)) return true
+        watched.isAsked = true
+        return watched.revalidate()
+      }
       if ((await gate.run(ask, notInTime)) === true) return
       watched.end(new RowcastError('SESSION_REVOKED', 'The session was revoked.'))
     } catch (error) {
@@ -68,12 +74,19 @@ function createSessionChecks(options: SessionKeeperOptions) {
       watched.end(new RowcastError('SESSION_REVOKED', 'The session could not be checked.'))
     } finally {
       watched.checking = null
+      watched.isAsked = false
     }
   }
 
   const startCheck = (watched: Watched): Promise<void> => {
     watched.checking ??= check(watched)
     return watched.checking
+  }
+
+  /** Asks after this call: what was asked before it may be answered with what held then. */
+  async function checkAnew(watched: Watched): Promise<void> {
+    if (watched.isAsked) await watched.checking
+    if (checked.has(watched)) await startCheck(watched)
   }
 
   function checkAll(): void {
@@ -91,7 +104,7 @@ function createSessionChecks(options: SessionKeeperOptions) {
     remove(watched: Watched): void {
       checked.delete(watched)
     },
-    runAll: () => Promise.all([...checked].map(startCheck)),
+    runAll: () => Promise.all([...checked].map(checkAnew)),
     stop(): void {
       if (interval !== null) clearInterval(interval)
     },
@@ -133,7 +146,10 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       const expire = guard.wrap('end a session', () => end(expired()))
       const stopTimer = startTimerUntil(expiryOf(session), expire)
       const stopRow = (row && options.sessions?.watch(row, end)) ?? WATCHING_NOTHING
-      const watched: Watched | null = revalidate === undefined ? null : { revalidate, end, checking: null }
+      const watched: Watched | null =
+        revalidate === undefined
+          ? null
+          : { revalidate: () => revalidate.call(session), end, checking: null, isAsked: false }
       if (watched !== null) checks.add(watched)
       stopWatch = startWatch(session, end, options)
       // It may have ended the session before it said how it is stopped.
