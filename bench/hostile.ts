@@ -131,6 +131,7 @@ async function measure(
     book.add(name, phase, {
       ...{ 'delivery p99 ms': seen.deliveryP99Ms, 'health p99 ms': seen.healthP99Ms, missed: seen.missed },
       ...{ 'longest turn, CPU ms': seen.longestTurnMs, 'CPU %': seen.cpuPercent },
+      'waits for a processor %': seen.waitedPercent,
       ...{ 'RSS above idle MiB': (seen.peakRssBytes - idle.peakRssBytes) / MIB },
       // The memory of the process says what V8 has not given back; this, what is held.
       ...(phase === 'after' ? { 'live above idle MiB': (liveAfterBytes - liveIdleBytes) / MIB } : {}),
@@ -160,6 +161,8 @@ interface Observed extends Experience {
   readonly cpuPercent: number
   readonly peakRssBytes: number
   readonly longestTurnMs: number
+  /** Of the time in which the server could have gone on, and others ran. */
+  readonly waitedPercent: number
   /** Null where there is no Redis. */
   readonly redisCalls: number | null
 }
@@ -171,6 +174,7 @@ async function observe(
 ): Promise<Observed> {
   const before = await server.child.usage()
   await server.child.call('longestTurn')
+  const waitedBeforeMs = await server.child.call<number>('waitedMs')
   const callsBefore = (await redis?.calls()) ?? 0
   const startedMs = performance.now()
   let isOver = false
@@ -184,12 +188,14 @@ async function observe(
   const writing = WRITERS[traffic](database, () => isOver)
   const experience = await honest.call<Experience>('live', { ms })
   const { cpuMicros } = await server.child.usage()
-  const cpuPercent = (cpuMicros - before.cpuMicros) / ((performance.now() - startedMs) * 10)
+  const tookMs = performance.now() - startedMs
+  const cpuPercent = (cpuMicros - before.cpuMicros) / (tookMs * 10)
+  const waitedPercent = (((await server.child.call<number>('waitedMs')) - waitedBeforeMs) / tookMs) * 100
   const longestTurnMs = await server.child.call<number>('longestTurn')
   isOver = true
   await Promise.all([watching, writing])
   const redisCalls = redis === null ? null : (await redis.calls()) - callsBefore
-  return { ...experience, cpuPercent, peakRssBytes, longestTurnMs, redisCalls }
+  return { ...experience, cpuPercent, peakRssBytes, longestTurnMs, waitedPercent, redisCalls }
 }
 
 /** Some megabytes a second. */

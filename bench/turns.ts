@@ -35,5 +35,17 @@ function longestTurn(): number {
   return ms
 }
 
+/**
+ * For how long the main thread could have run and had no processor, in milliseconds since it began: times by the clock have it in them, whoever
+ * was running instead. 0 where the system does not say.
+ */
+function waitedMs(): number {
+  try {
+    return Number(readFileSync('/proc/self/schedstat', 'latin1').split(' ', 2)[1]) / 1_000_000
+  } catch {
+    return 0
+  }
+}
+
 /** For a contender's module. */
-export const turnCommands = { noteTurns, longestTurn }
+export const turnCommands = { noteTurns, longestTurn, waitedMs }
