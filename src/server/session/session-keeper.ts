@@ -84,7 +84,7 @@ function createSessionChecks(options: SessionKeeperOptions) {
   }
 
   /** Asks after this call: what was asked before it may be answered with what held then. */
-  async function checkAnew(watched: Watched): Promise<void> {
+  async function askFromNowOn(watched: Watched): Promise<void> {
     if (watched.isAsked) await watched.checking
     if (checked.has(watched)) await startCheck(watched)
   }
@@ -104,7 +104,7 @@ function createSessionChecks(options: SessionKeeperOptions) {
     remove(watched: Watched): void {
       checked.delete(watched)
     },
-    runAll: () => Promise.all([...checked].map(checkAnew)),
+    runAll: () => Promise.all([...checked].map(askFromNowOn)),
     stop(): void {
       if (interval !== null) clearInterval(interval)
     },
