@@ -20,10 +20,21 @@ export class NamedTransactions {
   accept(transactions: readonly ChangeOrigin[]): ComeTransactions {
     const [before, named] = [this.#before, transactions.map(originText)]
     this.#before = named
-    const known = new Set(before)
-    const come = transactions.filter((_, index) => !known.has(named[index] ?? ''))
+    const come = transactions.slice(countOfKnown(before, named))
     return { come, mayLackSome: mayLackSome(before, named) }
   }
+}
+
+/**
+ * How many of the first were named before: as many as the last of those may be. New ones come behind them, also one that looks as they do: a
+ * mutation may have written several.
+ */
+function countOfKnown(before: readonly string[], named: readonly string[]): number {
+  for (let count = Math.min(before.length, named.length); count > 0; count -= 1) {
+    const from = before.length - count
+    if (named.every((text, index) => index >= count || text === before[from + index])) return count
+  }
+  return 0
 }
 
 /** Between two events. */

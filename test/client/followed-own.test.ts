@@ -169,3 +169,23 @@ it('stays where it was made while the list was on its way, until its transaction
   expect(await Promise.all(outcomes)).toEqual(['reload', 'change'])
   list.stop()
 })
+
+it('is own in each of the patches of a mutation that wrote several transactions, though nothing but the mutation is selected of them', async () => {
+  const { list, own, shows, begun, give } = open()
+  await begun()
+  give({ rows: [row('a')], transactions: [] })
+  await shows('a')
+  const id = list.newMutationId()
+  const one = { metadata: { mutationId: id } }
+  const other = { metadata: null }
+  give({ operations: [insert('b', 1)], transactions: [one] })
+  await shows('a,b')
+  give({ operations: [insert('c', 2)], transactions: [one, other] })
+  await shows('a,b,c')
+  give({ operations: [insert('d', 3)], transactions: [one, other, one] })
+  await shows('a,b,c,d')
+  give({ operations: [insert('e', 4)], transactions: [one, other, one, other] })
+  await shows('a,b,c,d,e')
+  expect(own).toEqual([true, false, true, false])
+  list.stop()
+})
