@@ -1,5 +1,5 @@
 /** What the model of PostgreSQL answers to rowcast's statements. One that it does not know is a fault of the model. */
-import type { Database, Slot, Table } from './database.ts'
+import { type Column, type Database, FOREIGN_COLUMN, type Slot, type Table } from './database.ts'
 
 /** Rows of an answer; values in JavaScript, an object is json. */
 export type Answer = readonly Readonly<Record<string, unknown>>[]
@@ -35,6 +35,7 @@ const ANSWERS: readonly (readonly [string, Answerer])[] = [
     (_, __, { database }) => [...database.tables.values()].map((table) => tableOf(database, table)),
   ],
   ['judged AS (', () => []],
+  ["'baseName', base.name", (text, _, { database }) => shapes(database, text)],
   [
     'AS "heldXids"',
     (_, __, { database }) => [
@@ -61,7 +62,7 @@ const ANSWERS: readonly (readonly [string, Answerer])[] = [
     'SELECT active_pid AS pid',
     (_, [name], { database }) => {
       const slot = database.slots.get(name ?? '')
-      return slot === undefined ? [] : [{ pid: slot.activePid }]
+      return slot === undefined ? [] : [{ pid: slot.activePid, confirmed: formatLsn(slot.confirmedLsn) }]
     },
   ],
   [
@@ -71,6 +72,7 @@ const ANSWERS: readonly (readonly [string, Answerer])[] = [
       return []
     },
   ],
+  ['SELECT pg_drop_replication_slot(slot_name)', (_, asked, { database }) => dropIfSame(database, asked)],
   [
     'SELECT pg_terminate_backend($1)',
     (_, [pid], { terminate }) => {
@@ -146,19 +148,22 @@ function slotFacts({ endLsn }: Database, slot: Slot): Answer[number] {
       plugin: 'pgoutput',
       slot_type: 'logical',
       database: 'app',
-      wal_status: 'reserved',
+      wal_status: slot.invalidation === null ? 'reserved' : 'lost',
     },
     ...{
       active: slot.activePid !== null,
       active_pid: slot.activePid,
       active_name: null,
-      invalidation_reason: null,
+      invalidation_reason: slot.invalidation,
     },
-    ...{ confirmed_flush_lsn: formatLsn(slot.confirmedLsn), restart_lsn: formatLsn(slot.restartLsn) },
-    ...{
-      retained_bytes: Number(endLsn - slot.restartLsn),
-      restart_bytes: Number(slot.confirmedLsn - slot.restartLsn),
-    },
+    confirmed_flush_lsn: formatLsn(slot.confirmedLsn),
+    ...(slot.invalidation === 'wal_removed'
+      ? { restart_lsn: null, retained_bytes: null, restart_bytes: null }
+      : {
+          restart_lsn: formatLsn(slot.restartLsn),
+          retained_bytes: Number(endLsn - slot.restartLsn),
+          restart_bytes: Number(slot.confirmedLsn - slot.restartLsn),
+        }),
     ...{ safe_wal_size: null, failover: slot.syncedLsn !== null, synced: slot.syncedLsn !== null },
   }
 }
@@ -185,12 +190,38 @@ function tableOf({ publication }: Database, table: Table): Answer[number] {
     },
     published: isPublished
       ? {
-          ...{ oid, parts: [], fileNode: table.fileNode, toastOid: oid + 1, rewriteMeans: 'nothing' },
-          columns: table.columns.map(({ name: column }, at) => [at + 1, column, table.xmin]),
+          ...{ oid, parts: [], fileNode: table.fileNode, toastOid: table.toastOid, rewriteMeans: 'nothing' },
+          columns: table.columns.map(writtenColumn),
           evidence: `${publication?.oid} ${publication?.xmin} r p table:${member.oid}:${member.xmin} type:${oid}:${table.xmin}`,
         }
       : null,
   }
+}
+
+/** Drops the slot where nobody reads it, and it is the one that was looked at. */
+function dropIfSame(database: Database, [name = '', confirmed]: readonly string[]): Answer {
+  const slot = database.slots.get(name)
+  if (slot === undefined || slot.activePid !== null || formatLsn(slot.confirmedLsn) !== confirmed) return []
+  database.slots.delete(name)
+  return [{ pg_drop_replication_slot: '' }]
+}
+
+/** A column with a value for rows of before it has been written by nobody, until the table is written again. */
+function writtenColumn({ number, name, xmin }: Column): readonly [number, string, number] {
+  return [number, name, name === FOREIGN_COLUMN ? 0 : xmin]
+}
+
+/** What the tables look like that are asked for. */
+function shapes(database: Database, text: string): Answer {
+  return [...database.tables.values()]
+    .filter(({ name }) => text.includes(`('public', '${name}')`))
+    .map(({ oid, name: table, columns }) => ({
+      ...{ oid, schema: 'public', table, identity: 'full', lsn: formatLsn(database.endLsn) },
+      columns: columns.map(({ name, type }) => ({
+        ...{ name, typeOid: type === 'int4' ? 23 : 25, typeModifier: -1, isKey: true },
+        ...{ baseSchema: 'pg_catalog', baseName: type },
+      })),
+    }))
 }
 
 function writers(database: Database): Answer {

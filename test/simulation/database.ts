@@ -9,16 +9,30 @@ const [PAGE_BYTES, PAGE_HEADER_BYTES] = [8_192n, 24n]
 /** A row: column → value; all columns are of type integer or text. */
 export type Row = Readonly<Record<string, number | string | null>>
 
+/** A column of a table. */
+export interface Column {
+  readonly name: string
+  readonly type: 'int4' | 'text'
+  /** pg_attribute.attnum: one that is made again has another. */
+  readonly number: number
+  /** The transaction that wrote it into the catalog. */
+  readonly xmin: number
+}
+
 /** A table as it stands. */
 export interface Table {
   readonly model: string
   readonly name: string
   oid: number
+  /** Another one whenever ALTER TABLE writes it again. */
+  toastOid: number
   /** Of its row type, which is written when it is made or renamed. */
   xmin: number
   fileNode: number
   isLogged: boolean
-  columns: readonly { readonly name: string; readonly type: 'int4' | 'text' }[]
+  /** How many columns it has ever had. */
+  columnsMade: number
+  columns: readonly Column[]
   readonly rows: Map<number, Row>
 }
 
@@ -89,6 +103,8 @@ export interface Slot {
   restartLsn: bigint
   readonly catalogXmin: number
   activePid: number | null
+  /** Why PostgreSQL has given it up; null: it has not. */
+  invalidation: 'wal_removed' | 'idle_timeout' | null
   /** What a standby knows of it; null: it does not. */
   syncedLsn: bigint | null
 }
@@ -153,6 +169,24 @@ export interface LedgerEntry {
   readonly isPublished: boolean
 }
 
+/** Rows lose what they have in a column, of which the stream says nothing: of the entries of the model from before. */
+interface ColumnLoss {
+  readonly model: string
+  readonly oid: number
+  readonly lsn: bigint
+  /** How many entries the model had. */
+  readonly entries: number
+}
+
+/** What ALTER TABLE does: each is undone by `restoreColumns`, but for a column that nobody asks for. */
+export type Alteration = 'add' | 'rename' | 'drop' | 'retype'
+
+/** A column that no model has, and what each row has there. */
+export const FOREIGN_COLUMN = 'extra'
+export const FOREIGN_VALUE = 'x'
+/** What `name` is called meanwhile. */
+export const OTHER_NAME = 'label'
+
 const FIRST_OID = 16_384
 /** Where the WAL begins: also shortly before what numbers of fewer bits, or with a sign, cannot distinguish. */
 const FIRST_LSNS: readonly bigint[] = [0x1000000n, 0x7fff_e000n, 0xffff_e000n, 0x7fff_ffff_ffff_e000n]
@@ -180,6 +214,7 @@ export class Database {
   /** What its standby has. */
   #standbyLsn: bigint
   readonly #catalogs: CatalogState[] = []
+  readonly #losses: ColumnLoss[] = []
   #endLsn: bigint
   #nextXid = 700
   #nextOid = FIRST_OID
@@ -220,7 +255,7 @@ export class Database {
     const slot: Slot = {
       madeAtMs: performance.now(),
       ...{ name, confirmedLsn: this.#endLsn, persistedLsn: this.#endLsn, restartLsn: this.#endLsn },
-      ...{ catalogXmin: this.#nextXid, activePid: null, syncedLsn: null },
+      ...{ catalogXmin: this.#nextXid, activePid: null, syncedLsn: null, invalidation: null },
     }
     this.slots.set(name, slot)
     return slot
@@ -234,7 +269,8 @@ export class Database {
   /** The standby takes over what slots have confirmed, as far as it has the WAL. Source: PostgreSQL manual, "Replication Slot Synchronization". */
   synchronizeSlots(): void {
     for (const slot of this.slots.values())
-      if (slot.confirmedLsn <= this.#standbyLsn) slot.syncedLsn = slot.confirmedLsn
+      if (slot.confirmedLsn <= this.#standbyLsn && slot.invalidation === null)
+        slot.syncedLsn = slot.confirmedLsn
   }
 
   /** The standby is promoted: a server with what it had received, and with the slots it knew. This one knows nothing of it. */
@@ -247,13 +283,18 @@ export class Database {
     next.wal.push(...this.wal.filter((record) => record.endLsn <= endLsn))
     const last = next.wal.findLast(({ kind }) => kind === 'commit')
     const lastLsn = last?.kind === 'commit' ? last.commitLsn : -1n
-    for (const entry of this.ledger) if (entry.commitLsn <= lastLsn) next.#enter(entry)
+    const losses = this.#losses.filter(({ lsn }) => lsn <= endLsn)
+    for (const entry of this.ledger.filter(({ commitLsn }) => commitLsn <= lastLsn)) {
+      next.#loseDue(losses, entry.model)
+      next.#enter(entry)
+    }
+    for (const model of this.tables.keys()) next.#loseDue(losses, model)
     next.#restoreCatalog(this.#catalogs.filter(({ lsn }) => lsn <= endLsn))
     next.#endLsn = endLsn
     next.#nextXid = this.#nextXid
     next.#nextOid = this.#nextOid
     for (const slot of this.slots.values())
-      if (slot.syncedLsn !== null) {
+      if (slot.syncedLsn !== null && slot.invalidation === null) {
         const own = next.createSlot(slot.name)
         Object.assign(own, { confirmedLsn: slot.syncedLsn, persistedLsn: slot.syncedLsn })
         Object.assign(own, { restartLsn: slot.syncedLsn, syncedLsn: slot.syncedLsn })
@@ -301,7 +342,7 @@ export class Database {
     const row: Row = {
       id,
       n: this.random.integer(0, this.numberMax),
-      name: this.random.chance(0.2) ? null : `v${this.#nextXid}`,
+      name: this.random.chance(0.2) || !hasName(table) ? null : `v${this.#nextXid}`,
     }
     const action = old === null ? 'INSERT' : this.random.chance(0.3) ? 'DELETE' : 'UPDATE'
     this.#locked.add(key)
@@ -445,10 +486,15 @@ export class Database {
     // TRUNCATE keeps to no snapshot: the table is empty for those from before.
     const emptied = entries.findLastIndex(({ action }) => action === 'TRUNCATE')
     const oid = this.tables.get(model)?.oid
-    return entries
-      .slice(emptied + 1, lengths.get(model) ?? 0)
-      .filter((entry) => entry.oid === oid && !running.has(entry.xid))
-      .reduce<readonly Row[]>(rowsAfter, [])
+    const lost = this.#losses.findLast((loss) => loss.model === model && loss.oid === oid)?.entries ?? 0
+    const rowsOf = (from: number, to: number, before: readonly Row[]) =>
+      entries
+        .slice(from, to)
+        .filter((entry) => entry.oid === oid && !running.has(entry.xid))
+        .reduce(rowsAfter, before)
+    const length = lengths.get(model) ?? 0
+    const first = rowsOf(emptied + 1, Math.min(lost, length), []).map(withoutName)
+    return rowsOf(Math.max(emptied + 1, lost), length, first)
   }
 
   /** The rows of a model after all that committed up to a position. */
@@ -457,7 +503,12 @@ export class Database {
     const entries = this.entriesOf(model)
     for (let index = firstAt(entries, lsn + 1n) - 1; index >= 0; index -= 1) {
       const entry = entries[index] as LedgerEntry
-      if (entry.oid === table?.oid) return this.#rowsBehind.get(entry) ?? []
+      if (entry.oid !== table?.oid) continue
+      const rows = this.#rowsBehind.get(entry) ?? []
+      const isLost = this.#losses.some(
+        (loss) => loss.oid === entry.oid && loss.entries > index && loss.lsn <= lsn,
+      )
+      return isLost ? rows.map(withoutName) : rows
     }
     return []
   }
@@ -539,6 +590,106 @@ export class Database {
     return true
   }
 
+  /** ALTER TABLE. False where somebody writes to it or reads it, or it is altered already. */
+  alterTable(model: string, how: Alteration): boolean {
+    const table = this.tables.get(model) as Table
+    const { columns } = table
+    if (!this.#mayAlter(model)) return false
+    if (how === 'add') {
+      if (columns.some(({ name }) => name === FOREIGN_COLUMN)) return false
+      this.#addColumn(table, FOREIGN_COLUMN)
+    } else {
+      if (!this.fits(model)) return false
+      const xmin = this.#takeXid()
+      if (how === 'rename')
+        table.columns = columns.map((each) =>
+          each.name === 'name' ? { ...each, name: OTHER_NAME, xmin } : each,
+        )
+      else if (how === 'drop') this.#dropName(table)
+      else this.#retype(table, 'text')
+    }
+    this.noise()
+    this.#keepCatalog(how === 'drop' ? model : null)
+    return true
+  }
+
+  /** ALTER TABLE, so that all fields of the model have their columns again. False where somebody writes to it or reads it. */
+  restoreColumns(model: string): boolean {
+    const table = this.tables.get(model) as Table
+    if (!this.#mayAlter(model)) return false
+    const xmin = this.#takeXid()
+    const { columns } = table
+    let isMade = false
+    if (columns.some(({ name }) => name === OTHER_NAME))
+      table.columns = columns.map((each) =>
+        each.name === OTHER_NAME ? { ...each, name: 'name', xmin } : each,
+      )
+    else if (!hasName(table)) {
+      this.#addColumn(table, 'name')
+      isMade = true
+    }
+    if (table.columns.some(({ name, type }) => name === 'n' && type === 'text')) {
+      this.#retype(table, 'int4')
+      isMade = true
+    }
+    if (table.columns.some(({ name }) => name === FOREIGN_COLUMN) && this.random.chance(0.5))
+      table.columns = table.columns.filter(({ name }) => name !== FOREIGN_COLUMN)
+    this.noise()
+    this.#keepCatalog(isMade ? model : null)
+    return true
+  }
+
+  /** Whether the table has all columns that the model reads, of their types. */
+  fits(model: string): boolean {
+    const { columns } = this.tables.get(model) as Table
+    return (
+      columns.some(({ name }) => name === 'name') &&
+      columns.some(({ name, type }) => name === 'n' && type === 'int4')
+    )
+  }
+
+  #mayAlter(model: string): boolean {
+    return !this.isRead(model) && !this.locking.some(({ models }) => models.has(model))
+  }
+
+  #addColumn(table: Table, name: string): void {
+    const number = table.columnsMade + 1
+    table.columnsMade = number
+    table.columns = [...table.columns, { name, type: 'text', number, xmin: this.#takeXid() }]
+  }
+
+  #dropName(table: Table): void {
+    table.columns = table.columns.filter(({ name }) => name !== 'name')
+    const { model, oid } = table
+    this.#lose({ model, oid, lsn: this.#endLsn, entries: this.entriesOf(model).length })
+    for (const [id, row] of table.rows) table.rows.set(id, withoutName(row))
+  }
+
+  /** Those of the losses that come before the next entry of the model. */
+  #loseDue(losses: readonly ColumnLoss[], model: string): void {
+    for (const loss of losses)
+      if (
+        loss.model === model &&
+        loss.entries === this.entriesOf(model).length &&
+        !this.#losses.includes(loss)
+      )
+        this.#lose(loss)
+  }
+
+  #lose(loss: ColumnLoss): void {
+    this.#losses.push(loss)
+    const { oid } = loss
+    this.#newestRows.set(oid, (this.#newestRows.get(oid) ?? []).map(withoutName))
+  }
+
+  /** Which writes the table again. */
+  #retype(table: Table, type: Column['type']): void {
+    const xmin = this.#takeXid()
+    table.columns = table.columns.map((each) => (each.name === 'n' ? { ...each, type, xmin } : each))
+    table.fileNode = this.#takeOid()
+    table.toastOid = this.#takeOid()
+  }
+
   /** The server crashes: what is not committed is undone, and slots stand where they were persisted. */
   crash(): void {
     for (const transaction of [...this.open]) this.rollback(transaction)
@@ -592,13 +743,15 @@ export class Database {
   }
 
   #makeTable(model: string): Table {
+    const xmin = this.#takeXid()
+    const [oid, fileNode] = [this.#takeOid(), this.#takeOid()]
     return {
-      ...{ model, name: model.toLowerCase(), oid: this.#takeOid(), xmin: this.#takeXid() },
-      ...{ fileNode: this.#takeOid(), isLogged: true, rows: new Map() },
+      ...{ model, name: model.toLowerCase(), oid, toastOid: oid + 1, xmin },
+      ...{ fileNode, isLogged: true, rows: new Map(), columnsMade: 3 },
       columns: [
-        { name: 'id', type: 'int4' },
-        { name: 'n', type: 'int4' },
-        { name: 'name', type: 'text' },
+        { name: 'id', type: 'int4', number: 1, xmin },
+        { name: 'n', type: 'int4', number: 2, xmin },
+        { name: 'name', type: 'text', number: 3, xmin },
       ],
     }
   }
@@ -621,6 +774,14 @@ export class Database {
     this.#nextOid += 1
     return this.#nextOid
   }
+}
+
+function hasName({ columns }: Table): boolean {
+  return columns.some(({ name }) => name === 'name' || name === OTHER_NAME)
+}
+
+function withoutName(row: Row): Row {
+  return { ...row, name: null }
 }
 
 /** What a table has behind a change, in the order of its key. */

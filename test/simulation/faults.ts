@@ -16,10 +16,13 @@ const FAULTS = {
   befallBroker: [5, (world) => world.befallBroker()],
   dropClient: [3, (world) => world.dropClient()],
   dropSlot: [1, (world) => world.dropSlot()],
+  giveUpSlot: [0, (world) => world.giveUpSlot()],
   unpublish: [2, (world) => world.unpublish()],
   unpublishWhileDown: [1, (world) => world.unpublishWhileDown()],
   recreatePublication: [1, (world) => world.recreatePublication()],
   recreateTable: [1, (world) => world.recreateTable()],
+  // By scripts alone: too few worlds have had them.
+  alterTable: [0, (world) => world.alterTable()],
   terminate: [2, (world) => world.terminate()],
   failOver: [3, (world) => world.failOver()],
   loseSite: [1, (world) => world.loseSite()],

@@ -118,9 +118,11 @@ class Session {
     const lsn = formatLsn(database.endLsn)
     const snapshot = this.#sight.text
     await this.#hop()
-    // Nobody alters a table here, but by what the stream brings.
     if (text.includes(' AS stamp'))
-      return (JSON.parse(String(values[0])) as Answer).map(({ model }) => ({ model, stamp: 'as made' }))
+      return (JSON.parse(String(values[0])) as Answer).map(({ model }) => ({
+        model,
+        stamp: this.#stampOf(String(model)),
+      }))
     if (text.includes(' AS rewritten')) return [{ rewritten }]
     if (text.includes(' AS snapshot') || text.includes(' AS lsn')) return [{ snapshot, lsn }]
     throw new Error(`The model of PostgreSQL has no answer to: ${text}`)
@@ -136,6 +138,7 @@ class Session {
     await this.#hop()
     const { catalog } = this.#parts
     for (const each of Object.keys(catalog.models)) await this.#lock(each)
+    if (!Object.keys(catalog.models).every((each) => this.#database.fits(each))) throw columnMissing()
     this.#sight ??= this.#database.see()
     const sight = this.#sight
     const rowsOf = (name: string) => this.#database.rowsSeen(name, sight)
@@ -150,6 +153,10 @@ class Session {
     if (this.#read.has(model) || this.#isOver) return
     this.#read.add(model)
     this.#database.lockForRead(model, true)
+  }
+
+  #stampOf(model: string): string {
+    return JSON.stringify(this.#database.tables.get(model)?.columns)
   }
 
   #isRewritten(): boolean {
@@ -179,6 +186,10 @@ class Session {
 
 function unreachable(): Error {
   return Object.assign(new Error("Can't reach database server."), { code: 'P1001' })
+}
+
+function columnMissing(): Error {
+  return Object.assign(new Error('The column does not exist in the current database.'), { code: 'P2022' })
 }
 
 /** `aggregate`, of whole numbers. */

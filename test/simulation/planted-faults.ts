@@ -436,24 +436,6 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     to: 'const transaction = nextRetained(history.log, this.#models, Math.max(at, ...[...this.#models].map((each) => Number(history.log.floorOf(each).commitLsn))))',
   },
   {
-    name: 'a column that is made again is taken for the one that was dropped',
-    file: 'src/source/published/table-columns.ts',
-    from: '  if (isMoved || !isRewritten) return !isMoved\n',
-    to: '  if (!isRewritten) return true\n',
-  },
-  {
-    name: 'what was written while a column had another name is passed over',
-    file: 'src/bus/source-sink.ts',
-    from: 'onRecovery: (model) => bus.cut(model),',
-    to: 'onRecovery() {},',
-  },
-  {
-    name: 'a gateway passes over what was written while a column had another name',
-    file: 'src/broker/model-gate.ts',
-    from: 'can be read again.`, { model })\n    bus.cut(model)\n',
-    to: 'can be read again.`, { model })\n',
-  },
-  {
     name: 'a list is shown before its gateway has come to what it was read with',
     file: 'src/sets/kept-set.ts',
     from: 'const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))',

@@ -3,10 +3,24 @@ import { Buffer } from 'node:buffer'
 import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { decodeMessage } from '../../src/pgoutput/decode.ts'
+import { isSamePublished, type PublishedTable } from '../../src/source/published/published-tables.ts'
+import { publishedTableSql } from '../../src/source/published/published-tables-sql.ts'
+import { columnsOf, type RawColumn } from '../../src/source/published/table-columns.ts'
 import { createRandom, type Random } from '../chaos/random.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { describeMessage, type MessageSpec } from '../support/message-builder.ts'
-import { Database, type OpenTransaction, type Row, type Write } from './database.ts'
+import { answer } from './catalog-answers.ts'
+import {
+  type Alteration,
+  type Column,
+  Database,
+  FOREIGN_COLUMN,
+  FOREIGN_VALUE,
+  type OpenTransaction,
+  OTHER_NAME,
+  type Row,
+  type Write,
+} from './database.ts'
 import type { PostgresSession } from './postgres-session.ts'
 import { Walsender } from './walsender.ts'
 
@@ -23,6 +37,60 @@ interface Both {
   readonly client: pg.Client
 }
 
+const ALTERATIONS: Readonly<Record<Alteration, string>> = {
+  add: `ADD COLUMN ${FOREIGN_COLUMN} text DEFAULT '${FOREIGN_VALUE}'`,
+  rename: `RENAME COLUMN name TO ${OTHER_NAME}`,
+  drop: 'DROP COLUMN name',
+  retype: 'ALTER COLUMN n TYPE text USING n::text',
+}
+
+const FIELDS = ['id', 'n', 'name']
+
+type RawPublished = Omit<PublishedTable, 'columns'> & { readonly columns: readonly RawColumn[] }
+
+function readLook(published: RawPublished | null | undefined): PublishedTable | null {
+  return published ? { ...published, columns: columnsOf(published.columns, FIELDS) } : null
+}
+
+/** What is published of a model's table, as rowcast asks for it. */
+function lookAtModel(database: Database, model: string): PublishedTable | null {
+  const rows = answer('AS "unpublishedColumns"', [], { database, pid: 1, terminate() {} })
+  const found = rows.find((row) => row['model'] === model)
+  return readLook(found?.['published'] as RawPublished | null | undefined)
+}
+
+async function lookAtReal(real: TestDatabase, model: string): Promise<PublishedTable | null> {
+  const [version] = await real.query<{ number: number }>(
+    "SELECT current_setting('server_version_num')::int AS number",
+  )
+  const table = model.toLowerCase()
+  const [row] = await real.query<{ published: RawPublished | null }>(
+    `SELECT CASE WHEN m.prrelid IS NOT NULL THEN e.published END AS published
+       FROM (SELECT '${table}'::regclass::oid AS oid) f
+       LEFT JOIN pg_publication_rel m ON m.prrelid = f.oid
+       LEFT JOIN LATERAL (${publishedTableSql('sim', version?.number ?? 0)}) e ON true`,
+  )
+  return readLook(row?.published)
+}
+
+function judgeLooks(before: PublishedTable | null, now: PublishedTable | null): string {
+  if (before === null || now === null) return now === null ? 'not published' : 'published'
+  return isSamePublished([before], [now]) ? 'the same' : 'changes may be missing'
+}
+
+/** What makes of these columns those. */
+function clausesBetween(before: readonly Column[], now: readonly Column[]): readonly string[] {
+  const has = (columns: readonly Column[], name: string) => columns.some((each) => each.name === name)
+  const isText = (columns: readonly Column[]) =>
+    columns.some(({ name, type }) => name === 'n' && type === 'text')
+  return [
+    ...(has(before, OTHER_NAME) ? [`RENAME COLUMN ${OTHER_NAME} TO name`] : []),
+    ...(!has(before, OTHER_NAME) && !has(before, 'name') ? ['ADD COLUMN name text'] : []),
+    ...(isText(before) ? ['ALTER COLUMN n TYPE int USING n::int'] : []),
+    ...(has(before, FOREIGN_COLUMN) && !has(now, FOREIGN_COLUMN) ? [`DROP COLUMN ${FOREIGN_COLUMN}`] : []),
+  ]
+}
+
 /** Does the same in the model and in PostgreSQL. */
 class Twins {
   readonly database: Database
@@ -30,6 +98,7 @@ class Twins {
   readonly #random: Random
   #open: Both[] = []
   readonly #idle: pg.Client[] = []
+  readonly #looks = new Map<string, PublishedTable | null>()
 
   constructor(real: TestDatabase, random: Random) {
     this.#real = real
@@ -52,6 +121,21 @@ class Twins {
     if (random.chance(0.3)) await this.#alterPublication()
     if (random.chance(0.1)) await this.#recreateTable()
     if (random.chance(0.1)) await this.#recreatePublication()
+    if (random.chance(0.3)) await this.#alterTable()
+  }
+
+  /** Whether two looks at the catalog, one step apart, show that changes may be missing: both have to say the same. */
+  async compareLooks(step: number): Promise<void> {
+    const said = { model: '', real: '' }
+    for (const model of MODELS) {
+      const looks = { model: lookAtModel(this.database, model), real: await lookAtReal(this.#real, model) }
+      for (const of of ['model', 'real'] as const) {
+        const [key, now] = [`${of} ${model}`, looks[of]]
+        said[of] += ` ${model} ${step}: ${judgeLooks(this.#looks.get(key) ?? null, now)}`
+        this.#looks.set(key, now)
+      }
+    }
+    expect(said.model).toBe(said.real)
   }
 
   async finish(): Promise<void> {
@@ -77,10 +161,15 @@ class Twins {
     const write = transaction.items.at(-1) as Write
     const table = model.toLowerCase()
     const { id, n, name } = (write.new ?? write.old) as Row
+    // By whatever it is called; null where it is not there.
+    const nameColumn = write.columns.find((each) => each.name === 'name' || each.name === OTHER_NAME)?.name
+    const set = [['id', id] as const, ['n', n] as const, ...(nameColumn ? [[nameColumn, name] as const] : [])]
+    const values = set.map(([, value]) => value)
+    const [columns, numbers] = [set.map(([column]) => column), set.map((_, index) => `$${index + 1}`)]
     if (write.action === 'INSERT')
-      await client.query(`INSERT INTO ${table} VALUES ($1, $2, $3)`, [id, n, name])
+      await client.query(`INSERT INTO ${table} (${columns}) VALUES (${numbers})`, values)
     else if (write.action === 'DELETE') await client.query(`DELETE FROM ${table} WHERE id = $1`, [id])
-    else await client.query(`UPDATE ${table} SET n = $2, name = $3 WHERE id = $1`, [id, n, name])
+    else await client.query(`UPDATE ${table} SET (${columns}) = ROW(${numbers}) WHERE id = $1`, values)
   }
 
   async #emit({ model, client }: Both): Promise<void> {
@@ -113,6 +202,17 @@ class Twins {
     await both.client.query(`TRUNCATE ${model.toLowerCase()}`)
     if (random.chance(0.5)) await this.#write(both, model)
     await this.#end(both, random.chance(0.2))
+  }
+
+  async #alterTable(): Promise<void> {
+    const model = this.#random.pick(MODELS)
+    const before = this.database.tables.get(model)?.columns ?? []
+    const how = this.#random.pick(Object.keys(ALTERATIONS) as Alteration[])
+    const isBack = !this.database.fits(model) && this.#random.chance(0.5)
+    if (!(isBack ? this.database.restoreColumns(model) : this.database.alterTable(model, how))) return
+    const now = this.database.tables.get(model)?.columns ?? []
+    const clauses = isBack ? clausesBetween(before, now) : [ALTERATIONS[how]]
+    for (const clause of clauses) await this.#real.query(`ALTER TABLE ${model.toLowerCase()} ${clause}`)
   }
 
   async #alterPublication(): Promise<void> {
@@ -211,7 +311,10 @@ describe('the model of PostgreSQL', () => {
       ])
     const twins = new Twins(real, createRandom(seed))
     const startLsn = twins.database.endLsn
-    for (let step = 0; step < STEPS; step += 1) await twins.step()
+    for (let step = 0; step < STEPS; step += 1) {
+      await twins.step()
+      await twins.compareLooks(step)
+    }
     await twins.finish()
     for (const isBinary of [false, true]) {
       const expected = normalise(await readReal(real, isBinary))

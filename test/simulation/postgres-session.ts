@@ -156,6 +156,10 @@ export class PostgresSession implements ServerEnd {
       else this.#refuse('55006', `replication slot "${name}" is active for PID ${slot.activePid}`)
       return
     }
+    if (slot.invalidation !== null) {
+      this.#refuse('55000', `can no longer access replication slot "${name}"`)
+      return
+    }
     const asked = (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`)
     slot.activePid = this.pid
     this.#say('W', Buffer.from([0, 0, 0]))
@@ -276,8 +280,13 @@ const [BOOL, INT4, TEXT, JSONB, TEXT_ARRAY] = [16, 23, 25, 3802, 1009]
 function oidOf(value: unknown): number {
   if (typeof value === 'boolean') return BOOL
   if (typeof value === 'number') return INT4
-  if (Array.isArray(value)) return TEXT_ARRAY
+  if (isTextArray(value)) return TEXT_ARRAY
   return typeof value === 'object' && value !== null ? JSONB : TEXT
+}
+
+/** One of objects is jsonb. */
+function isTextArray(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
 
 function encodeValue(value: unknown): Buffer {
@@ -288,6 +297,6 @@ function encodeValue(value: unknown): Buffer {
 
 function formatValue(value: unknown): string {
   if (typeof value === 'boolean') return value ? 't' : 'f'
-  if (Array.isArray(value)) return `{${value.join(',')}}`
+  if (isTextArray(value)) return `{${value.join(',')}}`
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

@@ -3,7 +3,17 @@ import { Buffer } from 'node:buffer'
 import type { TupleColumn } from '../../src/pgoutput/tuple.ts'
 import { toLsn } from '../../src/wire/lsn.ts'
 import { binary, encodeMessage, type MessageSpec, text } from '../support/message-builder.ts'
-import type { Database, LogicalMessage, Row, Slot, WalRecord, Write } from './database.ts'
+import {
+  type Database,
+  FOREIGN_COLUMN,
+  FOREIGN_VALUE,
+  type LogicalMessage,
+  OTHER_NAME,
+  type Row,
+  type Slot,
+  type WalRecord,
+  type Write,
+} from './database.ts'
 import type { PostgresSession } from './postgres-session.ts'
 
 /** What it needs. */
@@ -142,7 +152,7 @@ export class Walsender {
   }
 
   #describe({ oid, model, columns }: Write): void {
-    const said = JSON.stringify(columns)
+    const said = JSON.stringify(columns.map(({ name, type }) => [name, type]))
     // Whenever its caches were emptied PostgreSQL says it again.
     if (this.#described.get(oid) === said && !this.#options.database.random.chance(0.1)) return
     this.#described.set(oid, said)
@@ -165,10 +175,10 @@ export class Walsender {
   }
 
   #tuple({ columns }: Write, row: Row | null): TupleColumn[] {
-    return columns.map(({ name }) => {
-      const value = row?.[name] ?? null
+    return columns.map(({ name, type }) => {
+      const value = columnValue(row, name)
       if (value === null) return null
-      if (!this.#options.isBinary || typeof value === 'string') {
+      if (!this.#options.isBinary || typeof value === 'string' || type === 'text') {
         const column = text(String(value))
         return this.#options.isBinary && column !== null && typeof column === 'object'
           ? { ...column, format: 'binary' }
@@ -186,6 +196,12 @@ export class Walsender {
     head.writeBigInt64BE(pgMicros(Date.now()), 17)
     this.#options.session.copyData(head, Buffer.from(encodeMessage(spec)))
   }
+}
+
+/** What a row has in a column, whatever that is called meanwhile. */
+function columnValue(row: Row | null, column: string): Row[string] {
+  if (column === FOREIGN_COLUMN) return FOREIGN_VALUE
+  return row?.[column === OTHER_NAME ? 'name' : column] ?? null
 }
 
 /** Where the record begins counts: that of the commit, for a transaction. Source: SnapBuildXactNeedsSkip in snapbuild.c. */

@@ -8,7 +8,7 @@ import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { MemoryEngine, REAL_WORLD } from '../support/memory-broker/memory-engine.ts'
 import { Client, Violation } from './client.ts'
 import { ConflatingClient } from './conflating-client.ts'
-import { Database, type OpenTransaction } from './database.ts'
+import { type Alteration, Database, type OpenTransaction } from './database.ts'
 import { befall, pickFault } from './faults.ts'
 import type { FoldingParts } from './folding-client.ts'
 import { IncludingViewer } from './including-viewer.ts'
@@ -44,6 +44,7 @@ export interface Outcome {
 const MODELS = ['Red', 'Blue']
 const START_MS = Date.UTC(2026, 0, 1)
 const SLOT = 'rowcast_app'
+const ALTERATIONS: readonly Alteration[] = ['add', 'rename', 'drop', 'retype']
 const NUMBERED_LSN_MAX = 2n ** 52n
 /** How long everything may take to go on once nothing befalls it any more. */
 const HEALING_MS = 180_000
@@ -369,6 +370,8 @@ export class World {
     for (const model of MODELS)
       if (!this.#database.publication?.members.has(model)) this.#database.publish(model)
     for (const transaction of this.#open.splice(0)) this.#database.commit(transaction)
+    for (const model of MODELS)
+      while (!this.#database.fits(model) && !this.#database.restoreColumns(model)) this.#advance(20)
     this.#note('nothing befalls it any more')
     const startMs = this.#time.nowMs
     let isWritten = false
@@ -728,6 +731,17 @@ export class World {
     return 'the slot is dropped'
   }
 
+  /** PostgreSQL needs the room, or nobody has read it for long: it stays there, and is of no use any more. */
+  giveUpSlot(): string | null {
+    const slot = this.#database.slots.get(SLOT)
+    if (!this.#server.isUp || slot === undefined || slot.invalidation !== null) return null
+    const { activePid } = slot
+    slot.invalidation =
+      activePid === null ? this.#random.pick(['wal_removed', 'idle_timeout']) : 'wal_removed'
+    if (activePid !== null) this.#server.terminate(activePid)
+    return `PostgreSQL gives up the slot: ${slot.invalidation}`
+  }
+
   unpublish(): string | null {
     const model = this.#random.pick(MODELS)
     this.#database.unpublish(model)
@@ -751,6 +765,25 @@ export class World {
       return `the new table of ${model} is published`
     })
     return `the table of ${model} is dropped and made again`
+  }
+
+  /** Columns come, go, and are others. */
+  alterTable(): string | null {
+    if (!this.#server.isUp) return null
+    const model = this.#random.pick(MODELS)
+    const how = this.#random.pick(ALTERATIONS)
+    if (!this.#database.alterTable(model, how)) return null
+    this.#later(() => this.#restoreColumns(model))
+    return `ALTER TABLE ${model}: ${how}`
+  }
+
+  /** Later, where somebody has the table. */
+  #restoreColumns(model: string): string {
+    if (!this.#database.restoreColumns(model)) {
+      if (!this.#isCalm) this.#later(() => this.#restoreColumns(model))
+      return `nothing: somebody has the table of ${model}`
+    }
+    return `the table of ${model} has its columns again`
   }
 
   /** Ends all processes. */
