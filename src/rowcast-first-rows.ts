@@ -139,8 +139,10 @@ function partsOf(
   return {
     ...{ compareKeys, signal, held, account },
     async changeCursor() {
+      const { losses } = host.beginnings
       const [beginning, stamp] = await Promise.all([host.lookNow(), host.stamps.of(model)])
-      since = await host.beginnings.sinceOf(model.name, { ...beginning, stamp }, reads.begun)
+      const own = { ...beginning, stamp, losses }
+      since = await host.beginnings.sinceOf(model.name, own, reads.begun)
       return beginning.cursor
     },
     subscribe: (after) =>

@@ -227,6 +227,8 @@ export class SetGraph {
     held.tail = Promise.all(before).then(async () => {
       await this.#turns?.wait()
       if (held.failure !== null) throw held.failure
+      // Nobody is to wait for what nobody asks for any more, nor the database to be asked.
+      if (held.holders === 0) throw cannotGoOn('nobody asks for it any more', held.spec.model.name)
       await step()
       this.#count(held)
       if (this.#kept > this.#limits.allKeysMax) throw tooManyKeys(held.spec, this.#limits.allKeysMax)

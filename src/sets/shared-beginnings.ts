@@ -19,6 +19,8 @@ export interface RowsBeginning {
 export interface StampedBeginning extends RowsBeginning {
   /** Null: its rows are for nobody else. */
   readonly stamp: string | null
+  /** `SharedBeginnings.losses` before either was asked for. */
+  readonly losses: number
 }
 
 interface SharedBeginning extends Pick<StampedBeginning, 'stamp'> {
@@ -46,6 +48,7 @@ export interface SharedBeginningsOptions {
 export class SharedBeginnings implements StreamWatcher {
   readonly #options: SharedBeginningsOptions
   readonly #byModel = new Map<string, SharedBeginning>()
+  #losses = 0
 
   constructor(options: SharedBeginningsOptions) {
     this.#options = options
@@ -54,7 +57,13 @@ export class SharedBeginnings implements StreamWatcher {
   /** Where a change leads is said by the log, whoever comes. */
   onPart(): void {}
 
+  /** How often changes may have gone missing. What was asked for before the last time says nothing of what came of it. */
+  get losses(): number {
+    return this.#losses
+  }
+
   onLost(model: string | null): void {
+    this.#losses += 1
     if (model === null) this.#byModel.clear()
     else this.#byModel.delete(model)
   }
@@ -64,15 +73,18 @@ export class SharedBeginnings implements StreamWatcher {
 
   /** `since` of whoever begins so: that of others, or its own, which is that of others from now on. */
   async sinceOf(model: string, own: StampedBeginning, since: number): Promise<number> {
-    const { stamp } = own
+    const { stamp, losses } = own
     if (stamp === null) {
       this.#byModel.delete(model)
       return since
     }
+    if (losses !== this.#losses) return since
     const begun = parseCursor(own.cursor)
     if (this.#find(model, begun, stamp) !== null && (await this.#hasCome(own.endLsn))) {
       const shared = this.#find(model, begun, stamp)
       if (shared !== null) return shared.since
+      // While it waited.
+      if (losses !== this.#losses) return since
     }
     const history = this.#options.history()
     const untilMs = this.#options.now() + SHARED_MS

@@ -225,6 +225,25 @@ describe('a graph of sets', () => {
     expect(kept).toEqual(kept.map(() => 0))
   })
 
+  it('takes no step any more that a set has still to take when it is let go', async () => {
+    const slow = createDeferred<readonly AnyRow[]>()
+    const { asked, readRows } = reads({ Member: () => slow.promise })
+    const graph = new SetGraph(0, { readRows })
+    const [held, other] = [
+      condition({ team: { members: { some: { role: 'a' } } } }),
+      condition({ team: { open: true } }),
+    ].map((each) => graph.hold([each]))
+    const ready = held?.ready().catch((error: unknown) => error)
+    other?.release()
+    await vi.waitFor(() => expect(asked).toEqual(['Member']))
+    // The set of teams waits for that of members.
+    held?.release()
+    slow.resolve([])
+    expect(await ready).toMatchObject({ code: 'RESYNC_REQUIRED' })
+    expect(asked).toEqual(['Member'])
+    expect(graph.kept).toBe(0)
+  })
+
   it('keeps inputs as long as a set asks them', async () => {
     const { readRows } = reads({})
     const graph = new SetGraph(0, { readRows })

@@ -25,9 +25,9 @@ function world() {
       state.newest += 1
     },
   })
-  const sinceOf = (at: number, since: number, endLsn = at) => {
-    const cursor = endCursorBefore(PLAIN_ORIGIN, lsnOf(at))
-    return beginnings.sinceOf('Post', { cursor, endLsn: lsnOf(endLsn), stamp: state.stamp }, since)
+  const sinceOf = (at: number, since: number, endLsn = at, losses = beginnings.losses) => {
+    const own = { cursor: endCursorBefore(PLAIN_ORIGIN, lsnOf(at)), endLsn: lsnOf(endLsn), losses }
+    return beginnings.sinceOf('Post', { ...own, stamp: state.stamp }, since)
   }
   return { state, sinceOf, beginnings }
 }
@@ -64,6 +64,18 @@ it.each(['Post', null])('is that of nobody any more where changes of %s may be m
   expect(await sinceOf(6, 2)).toBe(1)
   beginnings.onLost(model)
   expect(await sinceOf(7, 3)).toBe(3)
+})
+
+it('is that of nobody who asked before changes may have gone missing, whoever comes next', async () => {
+  const { sinceOf, beginnings } = world()
+  const { losses } = beginnings
+  beginnings.onLost('Post')
+  expect(await sinceOf(5, 1, 5, losses)).toBe(1)
+  expect(await sinceOf(6, 2)).toBe(2)
+  const waiting = sinceOf(7, 3, 13)
+  beginnings.onLost(null)
+  expect(await waiting).toBe(3)
+  expect(await sinceOf(14, 4)).toBe(4)
 })
 
 it('is that of nobody any more where the table is another one, or what is written to it does not come', async () => {
