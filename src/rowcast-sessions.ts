@@ -59,7 +59,7 @@ export function followSessions(
     onLost: (lost) => {
       if (lost === null || lost === model.name) watch.onLost()
     },
-    onTakenOver: () => watch.onTakenOver(),
+    onRewound: (lsn) => watch.onRewound(lsn),
   })
   const rows = new WeakMap<SessionRow, FoundRow>()
   return {

@@ -17,16 +17,18 @@ interface ModelSubscribers {
 /** What one turn offers at the most: a large transaction times all who want it would be one turn. Some milliseconds. */
 const OFFERS_A_TURN = 20_000
 /**
- * So few are found for a change that each is offered it at once, and of many so small a share: who reads the log reads all of the model for what
- * the index finds. A bulk update of a row each for ten thousand would have each of them judge all the others'.
+ * So few are found for a change that each is offered it at once, and of many so small a share as long as the turn has time for that too: who reads
+ * the log reads all of the model for what the index finds. A bulk update of a row each for ten thousand would have each of them judge all the others'.
  */
 const FEW = 8
 const FEW_OF = 64
+const OFFERS_TO_FEW_A_TURN = 40_000
 
 /** All live subscriptions. */
 export class LiveSubscribers {
   readonly #models: Readonly<Record<string, ModelSpec>>
   readonly #offering: TurnCount
+  readonly #offeringToFew: TurnCount
   readonly #judging: TurnSlice
   readonly #byModel = new Map<string, ModelSubscribers>()
   /** Those that hold a change back; a commit costs its matches, not the number of subscriptions. */
@@ -36,6 +38,7 @@ export class LiveSubscribers {
   constructor(models: Readonly<Record<string, ModelSpec>>, timers: SliceTimers) {
     this.#models = models
     this.#offering = new TurnCount(timers, OFFERS_A_TURN)
+    this.#offeringToFew = new TurnCount(timers, OFFERS_TO_FEW_A_TURN)
     this.#judging = new TurnSlice(timers)
   }
 
@@ -83,9 +86,13 @@ export class LiveSubscribers {
     if (known.index === null) return candidates
     const found = candidatesOf(known.index, offer)
     candidates += found.length
-    const areFew = found.length <= FEW || found.length * FEW_OF < known.index.count
+    const areFew = found.length <= FEW || this.#isSmallShare(found.length, known.index.count)
     for (const subscriber of found) this.#offerTo(subscriber, offer, areFew)
     return candidates
+  }
+
+  #isSmallShare(count: number, of: number): boolean {
+    return count * FEW_OF < of && !this.#offeringToFew.isOver(count)
   }
 
   /** The transaction is over. */

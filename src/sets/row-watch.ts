@@ -62,6 +62,8 @@ const ATTEMPTS_MAX = 60
 const LOOK_INTERVAL_MS = 1_000
 const LOOK_AGAIN_MS = 10
 const LOOKS_FOR_VISIBLE_MAX = 200
+/** A minute and more, which is beyond the time of whoever asks: what is waited for may never be seen. */
+const LOOKS_TO_FIND_MAX = 6_000
 /** What committed before the stream begins may be visible a moment later only. */
 const LOOKS_AFTER_LOSS = 3
 
@@ -95,7 +97,7 @@ export class RowWatch {
     const { model, read } = this.#options
     for (let attempt = 0; attempt < READS_MAX; attempt += 1) {
       const sequence = this.#sequence
-      await this.#whenVisible()
+      if (!(await this.#whenVisible(LOOKS_TO_FIND_MAX))) return 'restless'
       const [row, other] = await read({ where, take: 2 })
       if (row === undefined) return null
       if (other !== undefined) return 'several'
@@ -142,9 +144,9 @@ export class RowWatch {
     this.#check(LOOKS_AFTER_LOSS)
   }
 
-  /** Another server is read from now on: what came of the one before, queries may never see. */
-  onTakenOver(): void {
-    this.#unseen.clear()
+  /** What committed at `lsn` or behind it is of a server that is read no more: queries may never see it. */
+  onRewound(lsn: Lsn): void {
+    for (const [xid, commitLsn] of this.#unseen) if (commitLsn >= lsn) this.#unseen.delete(xid)
   }
 
   #noteUnseen({ xid, commitLsn }: TransactionInfo): void {
@@ -153,8 +155,8 @@ export class RowWatch {
     if (this.#unseen.size > RECENT_MAX && oldest !== undefined) this.#unseen.delete(oldest)
   }
 
-  /** A commit may be in the stream before queries see it. Whoever waits is bounded in time by who asks. */
-  async #whenVisible(looksMax = Number.POSITIVE_INFINITY): Promise<void> {
+  /** A commit may be in the stream before queries see it. False: some cannot be seen after so many looks. */
+  async #whenVisible(looksMax: number): Promise<boolean> {
     let left = [...this.#unseen]
     for (let looks = 0; left.length > 0 && looks < looksMax; looks += 1) {
       const isVisible = await this.#options.look()
@@ -163,6 +165,7 @@ export class RowWatch {
       left = left.filter(([xid]) => this.#unseen.has(xid))
       if (left.length > 0) await this.#options.wait(LOOK_AGAIN_MS)
     }
+    return left.length === 0
   }
 
   #note(change: AnyChange): void {

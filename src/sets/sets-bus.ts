@@ -130,7 +130,7 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#bus.open(start)
     const origin = this.#origin
     this.#origin = { systemId: start.systemId, timeline: start.timeline }
-    this.watchers.onOpened(this.#origin)
+    this.watchers.onOpened({ ...this.#origin, serverLsn: start.serverLsn })
     if (origin !== null && !isSameOrigin(origin, this.#origin)) {
       // What a server had that another has taken over from may be in the sets, and in nobody's table any more.
       this.#endAll(cannotGoOn('another server has taken over'))

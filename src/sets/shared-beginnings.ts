@@ -69,7 +69,7 @@ export class SharedBeginnings implements StreamWatcher {
   }
 
   /** Whose beginning is of another origin shares none. */
-  onTakenOver(): void {}
+  onRewound(): void {}
 
   /** `since` of whoever begins so: that of others, or its own, which is that of others from now on. */
   async sinceOf(model: string, own: StampedBeginning, since: number): Promise<number> {

@@ -2,13 +2,20 @@
 import type { TransactionPart } from '../changes/change.ts'
 import { isSameOrigin, type StreamOrigin } from '../changes/cursor.ts'
 import type { Guard } from '../guard.ts'
+import { LSN_ZERO, type Lsn } from '../wire/lsn.ts'
 
 export interface StreamWatcher {
   onPart(part: TransactionPart): void
   /** Changes may be missing: of this model, or of any. */
   onLost(model: string | null): void
-  /** What comes from now on is of another server; `onLost` has come before it, or comes with it. */
-  onTakenOver(): void
+  /** Commits from `lsn` on are of a server that is read no more, and may be seen by nobody; `onLost` has come before it, or comes with it. */
+  onRewound(lsn: Lsn): void
+}
+
+/** A stream, as it begins. */
+interface WatchedStart extends StreamOrigin {
+  /** Where the server is then. */
+  readonly serverLsn: Lsn
 }
 
 export class StreamWatchers {
@@ -16,6 +23,8 @@ export class StreamWatchers {
   readonly #watchers = new Set<StreamWatcher>()
   /** Where the last stream came from. */
   #origin: StreamOrigin | null = null
+  /** Whether changes may be missing since that one began. */
+  #isBehindGap = false
   #held: ReadonlyMap<string, unknown> = new Map()
 
   constructor(guard: Guard) {
@@ -32,14 +41,20 @@ export class StreamWatchers {
   }
 
   onLost(model: string | null): void {
+    if (model === null) this.#isBehindGap = true
     this.#each((watcher) => watcher.onLost(model))
   }
 
-  /** A stream begins, behind a gap or none. */
-  onOpened(origin: StreamOrigin): void {
+  /** A stream begins. Behind a gap the server may have been restored: what has come beyond its position, it does not have. */
+  onOpened(start: WatchedStart): void {
+    const { serverLsn, ...origin } = start
     const before = this.#origin
+    const isRewound = this.#isBehindGap
     this.#origin = origin
-    if (before !== null && !isSameOrigin(before, origin)) this.#each((watcher) => watcher.onTakenOver())
+    this.#isBehindGap = false
+    if (before === null) return
+    if (!isSameOrigin(before, origin)) this.#each((watcher) => watcher.onRewound(LSN_ZERO))
+    else if (isRewound) this.#each((watcher) => watcher.onRewound(serverLsn))
   }
 
   /** Changes of these models wait, and of no others. */

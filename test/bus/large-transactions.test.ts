@@ -110,3 +110,32 @@ it('for many of whom each wants few of its rows', () => {
     expect(got.map(({ change }) => change.key)).toEqual(Array(20).fill({ id: idOf(n % 1_000) }))
   }
 })
+
+it('for few of many, each time, as long as the turn has time for it', () => {
+  const USER = blogCatalog.models['User'] as ModelSpec
+  const idOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
+  const turns = new Turns()
+  const bus = createMemoryBus({ timers: turns.timers, models: blogCatalog.models })
+  bus.open(START)
+  // Of each row twenty want to know, of thirteen hundred: many, and a small share.
+  const following = Array.from({ length: 1_300 }, (_, n) => {
+    const filter = parseChangeFilter(USER, blogCatalog, { where: { id: idOf(n % 65) } })
+    return follow(bus.subscribe({ model: 'User', filter }))
+  })
+  turns.run()
+  const transaction = plainTransaction(10)
+  const changes = Array.from({ length: 3_250 }, (_, index): AnyChange => {
+    const row = { id: idOf(index % 65) }
+    return plainChange({ transaction, index, action: 'INSERT', key: row, new: row })
+  })
+  const countAll = () => {
+    for (const { take } of following) take()
+    return following.reduce((sum, { got }) => sum + got.length, 0)
+  }
+  bus.publish({ transaction, changes, isFinal: true, byteLength: changes.length })
+  const atOnce = countAll()
+  expect(atOnce).toBeGreaterThan(10_000)
+  expect(atOnce).toBeLessThan(60_000)
+  for (let turn = 0; turn < 10_000 && countAll() < 65_000; turn += 1) turns.run()
+  expect(countAll()).toBe(65_000)
+})

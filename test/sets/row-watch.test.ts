@@ -8,6 +8,8 @@ import type { AnyChange, AnyRow, TransactionPart } from '../../src/changes/chang
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { RowWatch } from '../../src/sets/row-watch.ts'
+import { StreamWatchers } from '../../src/sets/stream-watchers.ts'
+import { toLsn } from '../../src/wire/lsn.ts'
 import { seeing } from '../support/seeing.ts'
 
 const model = catalog.models.Tag
@@ -48,7 +50,12 @@ const NO_IMAGES = { old: null, new: null, key: null, oldKey: null }
 
 function part(...changes: Partial<AnyChange>[]): TransactionPart {
   const all = changes.map((each) => ({ model: 'Tag', ...NO_IMAGES, ...each }) as AnyChange)
-  return { changes: all, isFinal: true, byteLength: 0, transaction: Object({ xid: 7 }) }
+  return {
+    changes: all,
+    isFinal: true,
+    byteLength: 0,
+    transaction: Object({ xid: 7, commitLsn: toLsn(70n) }),
+  }
 }
 
 const DELETED = part({ action: 'DELETE', key: { id: 1 } })
@@ -168,13 +175,40 @@ test('what has come and cannot be seen yet is waited for behind a gap as well', 
   expect(await found).toBe(null)
 })
 
-test('what came of a server that another has taken over from is waited for no more', async () => {
+test('what came of a server that is read no more is waited for no more', async () => {
   const { state, watch, wanted } = createWatch()
   watch.onPart(TOUCHED)
   state.invisible = 7
   watch.onLost()
-  watch.onTakenOver()
-  expect(await watch.find(wanted)).toMatchObject({ key: { id: 1 } })
+  watch.onRewound(toLsn(71n))
+  const waiting = watch.find(wanted)
+  for (let turn = 0; turn < 5; turn += 1) await settled()
+  watch.onRewound(toLsn(70n))
+  const found = watch.find(wanted)
+  expect(await found).toMatchObject({ key: { id: 1 } })
+  expect(await waiting).toMatchObject({ key: { id: 1 } })
+})
+
+test('what can never be seen is not waited for without an end', async () => {
+  const { state, watch, wanted } = createWatch()
+  watch.onPart(TOUCHED)
+  state.invisible = 7
+  expect(await watch.find(wanted)).toBe('restless')
+})
+
+test.each([
+  ['the same server behind a gap', { lost: true, timeline: 1, lsn: 60n }, [[60n]]],
+  ['the same server', { lost: false, timeline: 1, lsn: 60n }, []],
+  ['another one', { lost: false, timeline: 2, lsn: 60n }, [[0n]]],
+])('what a server does not have when its stream begins: of %s', (_, { lost, timeline, lsn }, rewound) => {
+  const watchers = new StreamWatchers(createGuard(silentLogger))
+  const onRewound = vi.fn()
+  watchers.add({ onPart() {}, onLost() {}, onRewound })
+  watchers.onLost(null)
+  watchers.onOpened({ systemId: '1', timeline: 1, serverLsn: toLsn(50n) })
+  if (lost) watchers.onLost(null)
+  watchers.onOpened({ systemId: '1', timeline, serverLsn: toLsn(lsn) })
+  expect(onRewound.mock.calls).toEqual(rewound)
 })
 
 test('a row that is not said, or that changes without end, is not found', async () => {
