@@ -128,6 +128,7 @@ export async function createService(config: Config, options: ServiceOptions): Pr
     stop() {
       // First the slots, so that another process can have them; then what is in the queues, and the word where to go on.
       return stopParts([
+        () => warmUp.stop(),
         () => activity?.log.stop(),
         () => server.refuse(),
         () => withEachSource(sources, ({ rowcast }) => rowcast.stop({ tellsSubscribers: true })),

@@ -27,6 +27,7 @@ export interface ColdClient {
 export class WarmUp {
   readonly #maxMs: number
   #isOver = false
+  #isStopped = false
 
   constructor(maxMs: number = WARM_UP_MAX_MS) {
     this.#maxMs = maxMs
@@ -40,23 +41,40 @@ export class WarmUp {
   /** Never rejects: what a client cannot answer now is an error of the query that asks for it. */
   async run(clients: readonly ColdClient[]): Promise<void> {
     // Settled, whatever comes of it: late is over, too.
-    await Promise.allSettled(clients.map((client) => withinTime(askOnce(client), this.#maxMs, () => null)))
+    await Promise.allSettled(
+      clients.map((client) => withinTime(this.#askOnce(client), this.#maxMs, () => null)),
+    )
     this.#isOver = true
+  }
+
+  /** Asks nothing more: a client that has been disconnected would connect again for it. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  async #askOnce(client: ColdClient): Promise<void> {
+    for (const ask of questionsTo(client)) {
+      // The replication stream is asked for first: PostgreSQL answers meanwhile.
+      await nextTurn()
+      if (this.#isStopped) return
+      try {
+        await ask()
+      } catch {
+        // The next one compiles what it is made of all the same: the database may come later, or one right be missing.
+      }
+    }
   }
 }
 
 /** What comes first loads the client; each of the others compiles a kind of statement, in a turn of its own. */
-async function askOnce({ prisma, models }: ColdClient): Promise<void> {
-  // The replication stream is asked for first: PostgreSQL answers meanwhile.
-  await nextTurn()
-  await prisma.$connect()
-  await nextTurn()
-  await call(prisma, '$queryRawUnsafe', 'SELECT 1')
-  const delegate = models.map((model) => memberOf(prisma, delegateName(model))).find(hasMembers)
-  for (const method of ['findMany', 'count']) {
-    await nextTurn()
-    await call(delegate, method, method === 'count' ? { where: NO_ROW.where } : NO_ROW)
-  }
+function questionsTo({ prisma, models }: ColdClient): readonly (() => Promise<unknown>)[] {
+  const delegate = () => models.map((model) => memberOf(prisma, delegateName(model))).find(hasMembers)
+  return [
+    () => prisma.$connect(),
+    () => call(prisma, '$queryRawUnsafe', 'SELECT 1'),
+    () => call(delegate(), 'findMany', NO_ROW),
+    () => call(delegate(), 'count', { where: NO_ROW.where }),
+  ]
 }
 
 async function call(target: unknown, method: string, argument: unknown): Promise<void> {

@@ -1,4 +1,5 @@
 /** A service is ready once its Prisma Client has loaded itself: what that takes is no client's wait. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { expect, it } from 'vitest'
 import { PrismaClient } from '../prisma/generated/client/client.ts'
@@ -13,15 +14,15 @@ const readiness = async (url: string) => {
   return { http: response.status, ...((await response.json()) as object) }
 }
 
-/** The client, of which what is asked for is noted, and which connects when it is let. */
+/** The client, of which what is asked for is noted, and which has connected when it is let. */
 function notedClient(connectionString: string, asked: string[], letConnect: Promise<void>) {
   const client = new PrismaClient({ adapter: new PrismaPg({ connectionString }) })
   const noted = client.$extends({
     client: {
       async $connect() {
-        await letConnect
         await client.$connect()
         asked.push('$connect')
+        await letConnect
       },
     },
     query: {
@@ -41,10 +42,37 @@ it('is not ready before its Prisma Client has answered each kind of query once',
   await using running = await openService(database, {
     config: { createPrisma: (url) => notedClient(url, asked, connecting.promise) },
   })
-  await running.service.rowcast.ready()
-  expect(await readiness(running.url)).toMatchObject({ http: 503, replication: 'streaming', isWarm: false })
+  // However long it takes until changes flow here, this is at once.
+  expect(await readiness(running.url)).toMatchObject({ http: 503, isWarm: false })
   connecting.resolve()
   await expect.poll(() => readiness(running.url)).toMatchObject({ http: 200, isWarm: true })
+  const [first] = Object.keys(catalog.models)
+  expect(asked).toEqual(['$connect', '$queryRawUnsafe', `${first}.findMany`, `${first}.count`])
+})
+
+it('asks nothing more of a client once the service stops: it would connect again', async () => {
+  await using database = await openDatabase({ migrate: true })
+  const asked: string[] = []
+  const connecting = createDeferred<void>()
+  const running = await openService(database, {
+    config: { createPrisma: (url) => notedClient(url, asked, connecting.promise) },
+  })
+  await expect.poll(() => asked).toEqual(['$connect'])
+  await running.service.stop()
+  connecting.resolve()
+  // All that could come behind it has had its turns.
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn()
+  expect(asked).toEqual(['$connect'])
+})
+
+it('asks each kind where the database is down: what it takes to compile them is no client’s wait either', async () => {
+  await using database = await openDatabase({ migrate: true })
+  const asked: string[] = []
+  await using running = await openService(database, {
+    databaseUrl: 'postgresql://nobody@127.0.0.1:1/none',
+    config: { createPrisma: (url) => notedClient(url, asked, Promise.resolve()) },
+  })
+  await expect.poll(() => readiness(running.url)).toMatchObject({ http: 503, isWarm: true })
   const [first] = Object.keys(catalog.models)
   expect(asked).toEqual(['$connect', '$queryRawUnsafe', `${first}.findMany`, `${first}.count`])
 })

@@ -23,7 +23,7 @@ const ofProcess = (entry: MetricEntry): MetricEntry => ({ ...entry, isOfProcess:
 
 /** All metrics, by name. Bytes and seconds are what their names say. */
 export const METRICS = {
-  rowcast_ready: gauge('1 while changes flow and none from before is still to come, as /health/ready says.'),
+  rowcast_ready: gauge('1 while changes flow and none from before is still to come.'),
   rowcast_source_state: gauge('1 for the state that the replication worker is in.', 'state'),
   rowcast_replication_lag_bytes: gauge('WAL that is known to be written and was not delivered yet.'),
   rowcast_replication_lag_seconds: gauge(

@@ -88,11 +88,12 @@ test('it starts, shows life, stops without leaving a process, and keeps its data
   await first.printed(/Live models.*\bUser\b/)
   const postmaster = postmasterOf(dataFolder)
 
-  const ready = await fetch(`${url}/health/ready`)
-  expect([ready.status, await ready.json()]).toEqual([
-    200,
-    expect.objectContaining({ replication: 'streaming' }),
-  ])
+  const readiness = async () => {
+    const ready = await fetch(`${url}/health/ready`)
+    return [ready.status, await ready.json()]
+  }
+  // Changes flow; its Prisma Client may still be loading.
+  await expect.poll(readiness).toEqual([200, expect.objectContaining({ replication: 'streaming' })])
 
   // Traffic shows life by itself …
   const client = createWsClient(url)
