@@ -312,8 +312,8 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   {
     name: 'a related row that moves is heard of where it goes alone',
     file: 'src/sets/related-changes.ts',
-    from: 'this.#hear(relation, [before, after], via(key, after ?? before))',
-    to: 'this.#hear(relation, [after ?? before], via(key, after ?? before))',
+    from: 'const images = [before, after].filter((image) => image !== null)',
+    to: 'const images = [after ?? before].filter((image) => image !== null)',
   },
   {
     name: 'a sum keeps what has left it',
