@@ -7,17 +7,22 @@ import { judgeChange } from '../bus/filter/judge-change.ts'
 import { cannotGoOn } from '../bus/resync-required.ts'
 import type { ModelSpec } from '../catalog/model-catalog.ts'
 import { type LogTransaction, nextRetained } from './log-transactions.ts'
-import type { RelatedHost } from './related-request.ts'
+import type { RelatedHost, RelatedRequest } from './related-request.ts'
 import type { Rights } from './rights.ts'
 
 /** Changes of rows that a right depends on, looked at within one turn: behind more, nobody goes on. */
 const CHANGES_MAX = 10_000
+
+/** The rows that the rights are to, and what else decides which of them are seen. */
+type JudgedRequest = Pick<RelatedRequest, 'model' | 'setModels'>
 
 /** Those of one subscription. */
 export class FollowedRights {
   readonly #host: RelatedHost
   readonly #model: ModelSpec
   readonly #rights: Rights
+  /** A change of one of these may have a row judged: of its own model, of those that its conditions ask, and of included relations. */
+  readonly #judged: readonly string[]
   /** What finds the rows, by model. */
   readonly #filters: ReadonlyMap<string, readonly (ChangeFilter | null)[]>
   /** Of those rows. */
@@ -25,10 +30,10 @@ export class FollowedRights {
   /** The transaction up to which it is known what the right is, while what was answered last is of one that is still to come; else null. */
   #knownUpTo: number | null = null
 
-  /** @param model whose rows the rights are to */
-  constructor(host: RelatedHost, model: ModelSpec, rights: Rights) {
+  constructor(host: RelatedHost, { model, setModels }: JudgedRequest, rights: Rights) {
     this.#host = host
     this.#model = model
+    this.#judged = [model.name, ...setModels]
     this.#rights = rights
     const filters = new Map<string, (ChangeFilter | null)[]>()
     for (const { model, condition } of rights.dependencies) {
@@ -51,9 +56,7 @@ export class FollowedRights {
   async through(transaction: LogTransaction): Promise<ChangeFilter | null | undefined> {
     const isWritten = this.#isWrittenIn(transaction)
     // Between two writes of such rows nobody knows what the right is, nor has to while there is nothing to judge.
-    const mayWait = [...transaction.models].every(
-      (model) => this.#filters.has(model) && model !== this.#model.name,
-    )
+    const mayWait = !this.#judged.some((model) => transaction.models.has(model))
     if (this.#knownUpTo !== null && !mayWait) throw this.#tooFast()
     if (!isWritten) return undefined
     const answer = await this.#ask(transaction.ordinal)

@@ -37,12 +37,12 @@ export class LiveView {
   #rows: LiveRows | null = null
 
   constructor(host: RelatedHost, request: RelatedRequest) {
-    const { model, rights, filter } = request
+    const { rights, filter } = request
     this.#host = host
     this.#request = request
     this.#include = request.include ?? []
     this.#filter = filter
-    this.#rights = rights === undefined ? null : new FollowedRights(host, model, rights)
+    this.#rights = rights === undefined ? null : new FollowedRights(host, request, rights)
   }
 
   /** Up to which transaction it is known by what rows are judged. */

@@ -2,6 +2,7 @@
 
 import { expect, it } from 'vitest'
 import { createChangeFilter } from '../../src/bus/filter/change-filter.ts'
+import { ALWAYS } from '../../src/bus/filter/condition.ts'
 import { parseWhere } from '../../src/bus/filter/parse-where.ts'
 import { Account } from '../../src/bus/holdings.ts'
 import { createMemoryBus } from '../../src/bus/memory-bus.ts'
@@ -42,10 +43,10 @@ function openBus() {
   sets.open(START)
   const filter = createChangeFilter({ where: parseWhere(model, catalog, { id: { gt: 0 } }) })
   if (filter === null) throw new Error('There is no filter.')
-  const subscribe = (after?: string, rights?: Rights) => {
+  const subscribe = (after?: string, rights?: Rights, setModels: ReadonlySet<string> = new Set()) => {
     const taken: string[] = []
     const subscription = sets.subscribeRelated({
-      ...{ model, filter, setModels: new Set(), after, rights, asksForRows: true },
+      ...{ model, filter, setModels, after, rights, asksForRows: true },
     })
     const end = (async () => {
       for await (const event of subscription)
@@ -59,10 +60,10 @@ function openBus() {
   return { sets, filter, subscribe }
 }
 
-const publish = (sets: SetsBus, commit: number) => {
+const publish = (sets: SetsBus, commit: number, model = 'Thing') => {
   const transaction = plainTransaction(commit)
   const row = { id: commit }
-  const change = plainChange({ ...{ model: 'Thing', action: 'INSERT', transaction }, new: row, key: row })
+  const change = plainChange({ ...{ model, action: 'INSERT', transaction }, new: row, key: row })
   sets.publish({ transaction, changes: [change], isFinal: true, byteLength: 0 })
 }
 
@@ -132,4 +133,35 @@ it('rights that depend on rows of its own model, as the catalog of the schema ha
   expect(waiting.taken).toEqual(['110', '120'])
   await waiting.subscription.return()
   expect(await waiting.end).toBe(null)
+})
+
+it.each([
+  ['waits for the next answer where nothing is to be judged', new Set<string>()],
+  ['ends where its conditions ask rows of that model', new Set(['Limit'])],
+])('a right that is written once more before it is known: %s', async (_, setModels) => {
+  const { sets, filter, subscribe } = openBus()
+  const limit = buildModel([buildField('id', 'Int')], { name: 'Limit' })
+  const dependency = { model: limit, condition: ALWAYS }
+  const asked: (() => void)[] = []
+  const ask = () => new Promise<typeof filter>((resolve) => asked.push(() => resolve(filter)))
+  const waiting = subscribe(undefined, { dependencies: [dependency], ask }, setModels)
+  const answer = async () => {
+    await settled()
+    asked.shift()?.()
+    await settled()
+  }
+  await answer()
+  publish(sets, 110, 'Limit')
+  await settled()
+  publish(sets, 120, 'Limit')
+  await answer()
+  await answer()
+  publish(sets, 130)
+  await settled()
+  const mayWait = setModels.size === 0
+  expect(waiting.taken).toEqual(mayWait ? ['130'] : [])
+  await waiting.subscription.return()
+  const end = await waiting.end
+  if (mayWait) expect(end).toBe(null)
+  else expect(end).toMatchObject({ code: 'RESYNC_REQUIRED' })
 })

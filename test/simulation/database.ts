@@ -795,11 +795,11 @@ function rowsAfter(rows: readonly Row[], { action, old, new: row }: LedgerEntry)
 }
 
 /** The index of the first entry that commits there or behind. */
-export function firstAt(entries: readonly LedgerEntry[], lsn: bigint): number {
+export function firstAt(entries: readonly Pick<LedgerEntry, 'commitLsn'>[], lsn: bigint): number {
   let [low, high] = [0, entries.length]
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((entries[middle] as LedgerEntry).commitLsn < lsn) low = middle + 1
+    if ((entries[middle]?.commitLsn ?? lsn) < lsn) low = middle + 1
     else high = middle
   }
   return low
