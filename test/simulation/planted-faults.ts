@@ -436,6 +436,12 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     to: 'const transaction = nextRetained(history.log, this.#models, Math.max(at, ...[...this.#models].map((each) => Number(history.log.floorOf(each).commitLsn))))',
   },
   {
+    name: 'what conditions ask of the rows that a right depends on is judged by a right that nobody knows',
+    file: 'src/sets/followed-rights.ts',
+    from: 'this.#judged = [model.name, ...setModels]',
+    to: 'this.#judged = [model.name, ...setModels].slice(0, 1)',
+  },
+  {
     name: 'a list is shown before its gateway has come to what it was read with',
     file: 'src/sets/kept-set.ts',
     from: 'const first = this.#changes.bookmarkUpTo(toLsn(fence.endLsn - 1n))',

@@ -232,8 +232,11 @@ export class World {
     else if (kind === 'including') {
       const where = view.model === 'Blue' ? view.where : {}
       this.#viewers.push(new IncludingViewer({ ...view, where }, parts))
-    } else if (kind === 'rights')
-      this.#viewers.push(new RightsViewer({ ...view, model: 'Red', where: {} }, parts))
+    } else if (kind === 'rights') {
+      const where = view.model === 'Red' && own.chance(0.5) ? view.where : {}
+      const asked = { ...view, model: 'Red', where }
+      this.#viewers.push(new RightsViewer(asked, { ...parts, title: JSON.stringify(asked) }))
+    }
   }
 
   #addSession(): void {
