@@ -37,9 +37,16 @@ test('an extension goes with its type, and is back; a label is renamed', async (
   expect((await others.next()).new).toEqual({ id: 1 })
   await sql('CREATE EXTENSION citext; ALTER TABLE items ADD COLUMN word citext')
   await expect.poll(() => rowcast.status().drifted).toEqual([])
-  const again = watch('Item', await rowcast.changeCursor())
-  await sql("INSERT INTO items (id, word, mood) VALUES (4, E'A\\u0001b', 'fine')")
-  expect((await again.next()).new).toEqual({ id: 4, word: 'A\u0001b', mood: 'fine' })
+  const readAgain = async (id: number) => {
+    const again = watch('Item', await rowcast.changeCursor())
+    await sql(`INSERT INTO items (id, word, mood) VALUES (${id}, E'A\\u0001b', 'fine')`)
+    expect((await again.next()).new).toEqual({ id, word: 'A\u0001b', mood: 'fine' })
+  }
+  // The look that finds the new column may come behind the cursor: it ends who is there, once.
+  await readAgain(4).catch((error: unknown) => {
+    expect(error).toMatchObject({ code: expect.stringMatching(/^(RESYNC_REQUIRED|SOURCE_TABLE_CHANGED)$/) })
+    return readAgain(5)
+  })
   expect(rowcast.status()).toMatchObject({ isReady: true, lastError: null, failures: 0 })
 })
 
