@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type { ModelCatalog } from '../src/catalog/model-catalog.ts'
 import { Decimal } from '../src/catalog/prisma-runtime.ts'
 import { createRowcast, type RowcastOptions } from '../src/rowcast.ts'
+import { untilLooking } from './cli/look-slots.ts'
 import { openCliFolder } from './cli/run-cli.ts'
 import { openDatabase, type TestDatabase } from './support/database.ts'
 import { slotOf } from './support/live-rowcast.ts'
@@ -125,9 +126,7 @@ it('tail, record and a replay on another machine count it the same, filters incl
     await recorder.said('Recording')
     const where = ['Single', '--json', '--limit', '1', '--where', '{"money": {"equals": "1234.5678"}}']
     const tail = folder.start(['tail', ...where])
-    const slots = () =>
-      database.query("SELECT FROM pg_replication_slots WHERE active AND slot_name LIKE 'rowcast_look%'")
-    await expect.poll(async () => (await slots()).length, { timeout: 30_000 }).toBe(2)
+    await untilLooking(database, 2)
     await database.query('INSERT INTO single_values (id, money) VALUES (1, 0), (2, 1234.5678)')
     const reported = await tail.nextLine()
     expect(JSON.parse(reported)).toMatchObject({ new: { id: 2, money: new Decimal(shown).toString() } })

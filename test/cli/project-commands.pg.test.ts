@@ -9,6 +9,7 @@ import { quoteIdentifier } from '../../src/wire/quote.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
 import { openService } from '../support/live-service.ts'
+import { untilLooking } from './look-slots.ts'
 import { openCliFolder } from './run-cli.ts'
 
 const envOf = (database: TestDatabase, url = database.url) => ({
@@ -170,7 +171,7 @@ it('plan writes a migration that lets a role run which may not ALTER', async () 
   expect((await folder.run(['plan'])).stdout).toContain('nothing to migrate')
   expect(await folder.run(['enable'])).toMatchObject({ code: 0, stderr: '' })
   const tail = folder.start(['tail', '--json', '--limit', '1'])
-  await expect.poll(() => slotsOf(database), { timeout: 30_000 }).toBe(2)
+  await untilLooking(database, 1)
   await database.query(`INSERT INTO "Tag" (name) VALUES ('planned')`)
   expect(JSON.parse(await tail.nextLine())).toMatchObject({ model: 'Tag', new: { name: 'planned' } })
   expect((await tail.ended).code).toBe(0)

@@ -6,6 +6,7 @@ import { openRecording } from '../../src/cli/recording.ts'
 import { openDatabase, type TestDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
 import { subscribeSse } from '../support/sse-client.ts'
+import { untilLooking } from './look-slots.ts'
 import { openCliFolder } from './run-cli.ts'
 
 const envOf = (database: TestDatabase, url = database.url) => ({
@@ -22,7 +23,7 @@ describe('record and replay', () => {
     const recorder = folder.start(['record', 'changes.rec'])
     await recorder.said('Recording')
     const tail = folder.start(['tail', '--json'])
-    await expect.poll(() => slotsOf(database), { timeout: 30_000 }).toBe(3)
+    await untilLooking(database, 2)
     await database.query(
       `INSERT INTO users (email, balance, storage_bytes) VALUES ('a@x', 1.50, 9007199254740993)`,
     )
@@ -93,9 +94,4 @@ async function messagesOf(file: string): Promise<number> {
   for await (const _ of recording.frames()) count += 1
   await recording.close()
   return count
-}
-
-async function slotsOf(database: TestDatabase): Promise<number> {
-  const rows = await database.query('SELECT FROM pg_replication_slots WHERE database = current_database()')
-  return rows.length
 }
