@@ -179,7 +179,9 @@ async function findService(
     const { replication, subscriptions, error } = details
     return {
       error: typeof error === 'string' ? error : null,
-      isReady: source === null ? response.ok : details['isReady'] === true,
+      // Of several sources one may be ready where another is not: only what is said of all of them counts as well.
+      isReady:
+        source === null ? response.ok : details['isReady'] === true && memberOf(answer, 'isWarm') !== false,
       ...{ url, state: String(replication ?? 'unknown') },
       subscriptions: typeof subscriptions === 'number' ? subscriptions : null,
     }

@@ -1,4 +1,7 @@
 /** The commands in a project of two databases: each is acted on and named, and one can be chosen. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
 import { openDatabase } from '../support/database.ts'
 import { slotOf } from '../support/live-rowcast.ts'
@@ -23,6 +26,21 @@ function openPairFolder(main: Pair, billing: Pair): Promise<CliFolder> {
   ]
   const env = { MAIN_DATABASE_URL: main.url, BILLING_DATABASE_URL: billing.url }
   return openCliFolder(env, config.join('\n'))
+}
+
+/** Answers every request with JSON. */
+async function openAnswering(answer: () => object): Promise<AsyncDisposable & { readonly url: string }> {
+  const server = createServer((_request, response) => {
+    response.writeHead(503).end(JSON.stringify(answer()))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await once(server.close(), 'close')
+    },
+  }
 }
 
 const linesOf = (text: string): readonly object[] =>
@@ -50,6 +68,16 @@ it('enable, plan, status and disable act on each database and say which', async 
   ])
   const status = await folder.run(['status', '--json', '--source', 'billing'])
   expect(linesOf(status.stdout)).toMatchObject([{ source: 'billing', slot: slotOf(billing) }])
+  // What a service says of itself that has both streams, and whose Prisma Client is loading; then what it says of one that is read.
+  const answer = { sources: { billing: { isReady: true, slot: slotOf(billing) } }, isWarm: false }
+  await using service = await openAnswering(() => answer)
+  const readiness = async () => {
+    const { stdout } = await folder.run(['status', '--json', '--source', 'billing', '--url', service.url])
+    return linesOf(stdout)
+  }
+  expect(await readiness()).toMatchObject([{ service: { isReady: false } }])
+  answer.isWarm = true
+  expect(await readiness()).toMatchObject([{ service: { isReady: true } }])
   const disabled = await folder.run(['disable', '--yes', '--source', 'main'])
   expect(disabled).toMatchObject({ code: 0, stderr: '' })
   expect(await Promise.all([main, billing].map(published))).toEqual([[], [{ tablename: 'Tag' }]])
