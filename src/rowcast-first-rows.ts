@@ -1,5 +1,6 @@
 /** Beside the spine. A subscription of the library that begins with the rows there are: what it is made of, and what it gives. */
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { mapIterator } from './async-iteration.ts'
 import type { BusSubscription, SubscriptionRequest } from './bus/bus.ts'
 import { type ChangeFilter, parseChangeFilter } from './bus/filter/change-filter.ts'
@@ -81,7 +82,7 @@ export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
   }
   const reads = new PageReads<FencedRows>({ kept })
   const now = () => performance.now()
-  const beginnings = new SharedBeginnings({ history: () => bus.history, now, wait })
+  const beginnings = new SharedBeginnings({ history: () => bus.history, now, wait: (ms) => delay(ms) })
   bus.watchers.add(beginnings)
   const stamps = new TableStamps(host)
   const firstRows = (model: ModelSpec, request: RowsRequest) => {
@@ -165,12 +166,8 @@ function partsOf(
       pageSize ?? (compareKeys === null ? PAGE_ROWS_MAX : PAGE_ROWS),
       () => held.pageBytes,
     ),
-    wait,
+    wait: (ms) => delay(ms),
   }
-}
-
-function wait(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 /** The page with what it takes, or as many of its first rows as fit; the first of them, however large. */

@@ -1,4 +1,5 @@
 /** Beside the spine. Live lists and totals: what they are made of, and what the library's users get of them. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { mapIterator } from './async-iteration.ts'
 import { badFilter } from './bus/filter/bad-filter.ts'
 import { asksRelatedRows } from './bus/filter/change-filter.ts'
@@ -259,7 +260,7 @@ class Lists {
       subscribe: (after: string) => openFollowed(this.#host, followed, after),
       whenVisible: (xid: number) => rowcast().whenVisible(xid),
       monotonicMs: () => performance.now(),
-      wait: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref()),
+      wait: (ms: number) => delay(ms, undefined, { ref: false }),
       turns: this.#turns,
       untaken: this.#sets.untaken,
       counters: this.#sets.counters,

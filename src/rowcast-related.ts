@@ -1,4 +1,5 @@
 /** Beside the spine. Subscriptions of the library whose `where` follows relations: what they need, and what they give. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { mapIterator } from './async-iteration.ts'
 import type { InProcessBus, OverflowPolicy } from './bus/bus.ts'
 import type { BusObservers } from './bus/bus-observer.ts'
@@ -61,7 +62,7 @@ export function withRelatedRows(bus: InProcessBus, parts: RelatedRowsParts): Set
     limits,
   } = parts
   const monotonicMs = () => performance.now()
-  const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+  const wait = (ms: number) => delay(ms)
   const follower = new StreamFollower({ bus, monotonicMs, wait, look: () => visibility.look() })
   const reader = new RelatedRowReader({
     ...{ progress: follower, turns: new PageReads<RowsAtFence>(), bytesOf, monotonicMs, wait },

@@ -1,4 +1,5 @@
 /** Beside the spine. Sessions that are rows: how a server asks for them, and how it learns that one is gone. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { compileCondition } from './bus/filter/compile-condition.ts'
 import { constantOf } from './bus/filter/condition.ts'
 import { parseWhere } from './bus/filter/parse-where.ts'
@@ -48,7 +49,7 @@ export function followSessions(
     ...{ model, guard, read: readerOf(parts, model) },
     look: () => visibility.look(),
     isBlind: () => bus.watchers.isHeld(model.name) || isBlindTo(model.name),
-    wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    wait: (ms) => delay(ms),
     every(ms, call) {
       const timer = setInterval(guard.wrap('look whether changes come', call), ms).unref()
       return () => clearInterval(timer)

@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { PostgresBinaries } from './binaries.ts'
 import { isProcessAlive, isServerOf, listChildren } from './process-table.ts'
 import type { ServerUser } from './server-user.ts'
@@ -165,7 +166,7 @@ export function serverEnvironment(): NodeJS.ProcessEnv {
 }
 
 async function waitUntilGone(pids: readonly number[]): Promise<void> {
-  while (pids.some(isProcessAlive)) await new Promise((resolve) => setTimeout(resolve, 10))
+  while (pids.some(isProcessAlive)) await delay(10)
 }
 
 async function isSettledWithin(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
