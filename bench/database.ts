@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { createPostgresCluster, type PostgresCluster } from '../src/embedded/postgres-cluster.ts'
 import { createSetupGoal, type SetupGoal } from '../src/source/setup/setup-goal.ts'
-import { writeBaseline } from '../src/source/setup/write-baseline.ts'
+import { readBaseline, writeBaseline } from '../src/source/setup/write-baseline.ts'
 import { ORDERS_CATALOG, ORDERS_SQL } from './orders.ts'
 
 /** Name of the publication in every database of the benchmarks. */
@@ -97,9 +97,10 @@ async function openDatabase(cluster: PostgresCluster, name: string): Promise<Ben
     query,
     dropSlot,
     async createSlot(slot) {
+      const before = await readBaseline(query, goalOf(slot))
       await query(`SELECT pg_create_logical_replication_slot('${slot}', 'pgoutput')`)
       // As rowcast itself begins a slot: a process that finds nothing there takes what was before it for a gap.
-      for (const name of [slot, ...copiesOf(slot)]) await writeBaseline(query, goalOf(name))
+      for (const name of [slot, ...copiesOf(slot)]) await writeBaseline(query, goalOf(name), before)
     },
     async withSlotCopy(slot, use) {
       const copy = copiesOf(slot)[copies++]

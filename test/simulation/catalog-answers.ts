@@ -52,17 +52,10 @@ const ANSWERS: readonly (readonly [string, Answerer])[] = [
   [`current_setting('wal_sender_timeout')`, (_, __, { pid }) => [{ pid, timeout: '10s' }]],
   ['pg_logical_emit_message(true, ', (text, _, { database }) => [emit(database, text)]],
   [
-    'pg_create_logical_replication_slot(',
-    (text, _, { database }) => {
-      database.createSlot(quotedAfter(text, 'slot('))
-      return []
-    },
-  ],
-  [
     'SELECT active_pid AS pid',
     (_, [name], { database }) => {
       const slot = database.slots.get(name ?? '')
-      return slot === undefined ? [] : [{ pid: slot.activePid, confirmed: formatLsn(slot.confirmedLsn) }]
+      return slot === undefined ? [] : [{ pid: slot.activePid, confirmed: confirmedOf(slot) }]
     },
   ],
   [
@@ -107,7 +100,8 @@ export function formatLsn(lsn: bigint): string {
   return `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffffffffn).toString(16).toUpperCase()}`
 }
 
-function quotedAfter(text: string, before: string): string {
+/** The quoted text behind it. */
+export function quotedAfter(text: string, before: string): string {
   const from = text.indexOf(`${before}'`) + before.length + 1
   return text.slice(from, text.indexOf("'", from))
 }
@@ -141,6 +135,10 @@ function facts(database: Database, slotName: string): Answer[number] {
   }
 }
 
+function confirmedOf({ making, confirmedLsn }: Slot): string | null {
+  return making === null ? formatLsn(confirmedLsn) : null
+}
+
 function slotFacts({ endLsn }: Database, slot: Slot): Answer[number] {
   return {
     ...{
@@ -156,7 +154,7 @@ function slotFacts({ endLsn }: Database, slot: Slot): Answer[number] {
       active_name: null,
       invalidation_reason: slot.invalidation,
     },
-    confirmed_flush_lsn: formatLsn(slot.confirmedLsn),
+    confirmed_flush_lsn: confirmedOf(slot),
     ...(slot.invalidation === 'wal_removed'
       ? { restart_lsn: null, retained_bytes: null, restart_bytes: null }
       : {

@@ -96,7 +96,9 @@ export type WalRecord =
 /** A logical slot. */
 export interface Slot {
   readonly name: string
-  readonly madeAtMs: number
+  madeAtMs: number
+  /** Null: it is made. Else how many are waited for before it is. */
+  making: SlotMaking | null
   confirmedLsn: bigint
   /** What survives a crash of the server. */
   persistedLsn: bigint
@@ -107,6 +109,12 @@ export interface Slot {
   invalidation: 'wal_removed' | 'idle_timeout' | null
   /** What a standby knows of it; null: it does not. */
   syncedLsn: bigint | null
+}
+
+/** What a slot waits for before it is made: whoever writes, and then whoever began to write meanwhile. */
+interface SlotMaking {
+  awaited: ReadonlySet<number>
+  readonly isLast: boolean
 }
 
 /** How tables and the publication stood, and from where on. */
@@ -255,10 +263,38 @@ export class Database {
     const slot: Slot = {
       madeAtMs: performance.now(),
       ...{ name, confirmedLsn: this.#endLsn, persistedLsn: this.#endLsn, restartLsn: this.#endLsn },
-      ...{ catalogXmin: this.#nextXid, activePid: null, syncedLsn: null, invalidation: null },
+      ...{ catalogXmin: this.#nextXid, activePid: null, syncedLsn: null, invalidation: null, making: null },
     }
     this.slots.set(name, slot)
     return slot
+  }
+
+  /** As pg_create_logical_replication_slot does, for a session: it waits. */
+  beginSlot(name: string, pid: number): Slot {
+    const slot = this.createSlot(name)
+    slot.activePid = pid
+    slot.making = { awaited: this.#writing, isLast: this.#writing.size === 0 }
+    this.lookAtSlot(slot)
+    return slot
+  }
+
+  /**
+   * Makes it, where nobody is waited for any more; it sends what commits from here on, and whoever that is began after it was asked for.
+   * Source: PostgreSQL, SnapBuildFindSnapshot.
+   */
+  lookAtSlot(slot: Slot): void {
+    const writing = this.#writing
+    const isWaiting = (): boolean => [...(slot.making?.awaited ?? [])].some((xid) => writing.has(xid))
+    if (slot.making === null || isWaiting()) return
+    if (!slot.making.isLast) slot.making = { awaited: writing, isLast: true }
+    if (isWaiting()) return
+    const { endLsn } = this
+    Object.assign(slot, { confirmedLsn: endLsn, persistedLsn: endLsn, restartLsn: endLsn })
+    Object.assign(slot, { madeAtMs: performance.now(), making: null, activePid: null })
+  }
+
+  get #writing(): ReadonlySet<number> {
+    return new Set(this.locking.map(({ xid }) => xid))
   }
 
   /** The standby receives all there is. */
@@ -269,7 +305,7 @@ export class Database {
   /** The standby takes over what slots have confirmed, as far as it has the WAL. Source: PostgreSQL manual, "Replication Slot Synchronization". */
   synchronizeSlots(): void {
     for (const slot of this.slots.values())
-      if (slot.confirmedLsn <= this.#standbyLsn && slot.invalidation === null)
+      if (slot.confirmedLsn <= this.#standbyLsn && slot.invalidation === null && slot.making === null)
         slot.syncedLsn = slot.confirmedLsn
   }
 
@@ -693,7 +729,8 @@ export class Database {
   /** The server crashes: what is not committed is undone, and slots stand where they were persisted. */
   crash(): void {
     for (const transaction of [...this.open]) this.rollback(transaction)
-    for (const slot of this.slots.values()) {
+    for (const slot of [...this.slots.values()]) {
+      if (slot.making !== null) this.slots.delete(slot.name)
       slot.activePid = null
       slot.confirmedLsn = slot.persistedLsn
     }

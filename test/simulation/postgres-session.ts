@@ -3,12 +3,16 @@
  * Source: PostgreSQL manual, "Message Formats", "Streaming Replication Protocol".
  */
 import { Buffer } from 'node:buffer'
-import { type Answer, answer, SqlError } from './catalog-answers.ts'
+import { type Answer, answer, quotedAfter, SqlError } from './catalog-answers.ts'
+import type { Slot } from './database.ts'
 import type { Link, ServerEnd } from './link.ts'
 import type { Server } from './server.ts'
 import { Walsender } from './walsender.ts'
 
 const TERMINATE = 'X'
+const MAKES_SLOT = 'pg_create_logical_replication_slot('
+/** lock_timeout of who makes a slot, and how often it is looked whether it is made. */
+const [LOCK_TIMEOUT_MS, LOOK_MS] = [5_000, 50]
 
 /** A session. */
 export class PostgresSession implements ServerEnd {
@@ -23,6 +27,8 @@ export class PostgresSession implements ServerEnd {
   #parameters: string[] = []
   /** After an error of the extended protocol, until Sync. */
   #isSkipping = false
+  /** It makes a slot: it listens to nobody meanwhile. */
+  #making: Slot | null = null
   /** What it has said and not sent. */
   #unsent: Buffer[] = []
 
@@ -34,7 +40,7 @@ export class PostgresSession implements ServerEnd {
 
   take(bytes: Buffer): void {
     this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes])
-    while (!this.#isOver) {
+    while (!this.#isOver && this.#making === null) {
       const header = this.#isStarted ? 5 : 4
       if (this.#bytes.length < header) return
       const length = this.#bytes.readUInt32BE(header - 4) + (header - 4)
@@ -52,6 +58,7 @@ export class PostgresSession implements ServerEnd {
 
   /** FATAL: the session is ended by an administrator. */
   terminate(): void {
+    if (this.#making !== null) this.#forgetSlot(this.#making)
     if (this.#isOver) return
     this.#error('FATAL', '57P01', 'terminating connection due to administrator command')
     this.close()
@@ -122,8 +129,11 @@ export class PostgresSession implements ServerEnd {
       return
     }
     try {
-      this.#rows(this.#answer(text, []))
-      this.#ready()
+      if (text.includes(MAKES_SLOT)) this.#makeSlot(text)
+      else {
+        this.#rows(this.#answer(text, []))
+        this.#ready()
+      }
     } catch (error) {
       this.#fail(error)
       this.#ready()
@@ -146,6 +156,41 @@ export class PostgresSession implements ServerEnd {
   #answer(text: string, parameters: readonly string[]): Answer {
     const terminate = (pid: number): void => this.#server.terminate(pid)
     return answer(text, parameters, { database: this.#server.database, pid: this.pid, terminate })
+  }
+
+  #makeSlot(text: string): void {
+    const { database } = this.#server
+    const name = quotedAfter(text, 'slot(')
+    if (database.slots.has(name)) throw new SqlError('42710', `replication slot "${name}" already exists`)
+    const slot = database.beginSlot(name, this.pid)
+    this.#making = slot
+    this.#lookAtSlot(slot, { crashes: this.#server.crashes, startedMs: performance.now() })
+  }
+
+  /** Whoever asked for it may be gone: PostgreSQL goes on. */
+  #lookAtSlot(slot: Slot, begun: { readonly crashes: number; readonly startedMs: number }): void {
+    const { database, crashes } = this.#server
+    if (this.#making === null || crashes !== begun.crashes) return
+    database.lookAtSlot(slot)
+    const isLate = performance.now() - begun.startedMs > LOCK_TIMEOUT_MS
+    if (slot.making !== null && !isLate) {
+      setTimeout(() => this.#lookAtSlot(slot, begun), LOOK_MS)
+      return
+    }
+    this.#making = null
+    if (slot.making === null) this.#rows([])
+    else {
+      this.#forgetSlot(slot)
+      this.#error('ERROR', '55P03', 'canceling statement due to lock timeout')
+    }
+    this.#ready()
+    this.take(Buffer.alloc(0))
+  }
+
+  #forgetSlot(slot: Slot): void {
+    const { slots } = this.#server.database
+    this.#making = null
+    if (slots.get(slot.name) === slot) slots.delete(slot.name)
   }
 
   #startReplication([, name, high, low, options]: RegExpExecArray): void {

@@ -737,7 +737,8 @@ export class World {
   /** PostgreSQL needs the room, or nobody has read it for long: it stays there, and is of no use any more. */
   giveUpSlot(): string | null {
     const slot = this.#database.slots.get(SLOT)
-    if (!this.#server.isUp || slot === undefined || slot.invalidation !== null) return null
+    if (!this.#server.isUp || slot === undefined || slot.invalidation !== null || slot.making !== null)
+      return null
     const { activePid } = slot
     slot.invalidation =
       activePid === null ? this.#random.pick(['wal_removed', 'idle_timeout']) : 'wal_removed'

@@ -4,13 +4,14 @@
 import { RowcastError } from '../../errors.ts'
 import { type DriverTarget, serverOfSlot } from '../../wire/driver-target.ts'
 import { checkReplicates } from '../db/replication-probe.ts'
+import type { RunQuery } from '../db/run-query.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
 import { readDatabaseFactsAt } from '../facts/database-facts.ts'
 import { isInRecovery } from '../facts/server-facts.ts'
 import { runSteps, type StepRunOptions } from './run-steps.ts'
 import { planSetup, type SetupGoal, type SetupPlan, type SetupStep } from './setup-plan.ts'
 import { checkStandby } from './standby-slot.ts'
-import { writeBaseline } from './write-baseline.ts'
+import { readBaseline, writeBaseline } from './write-baseline.ts'
 
 /** Key of the advisory lock under which set-up runs; any number nobody else is likely to use. */
 const SETUP_LOCK_KEY = 7_269_872
@@ -44,12 +45,35 @@ export function runSetup(
     if (steps.length === 0) return steps
     // A slot that nobody could read would hold WAL for ever.
     await checkReplicates(serverOfSlot(target))
-    if (steps.some(({ kind }) => kind === 'slot')) await checkStandby(target)
-    await runSteps(target, steps, options)
-    if (steps.some(({ kind }) => kind === 'slot'))
-      await withDatabaseSession(target, (sql) => writeBaseline((text) => sql.query(text), goal), { signal })
+    const slotSteps = steps.filter(({ kind }) => kind === 'slot')
+    if (slotSteps.length > 0) await checkStandby(target)
+    await runSteps(
+      target,
+      steps.filter((step) => !slotSteps.includes(step)),
+      options,
+    )
+    if (slotSteps.length > 0) await makeSlot(target, goal, { steps: slotSteps, options })
     return steps
   })
+}
+
+interface SlotMaking {
+  readonly steps: readonly SetupStep[]
+  readonly options: StepRunOptions
+}
+
+/** The publication is as it is to be: what is written down is what stays so while the slot is made. */
+async function makeSlot(
+  target: DriverTarget,
+  goal: SetupGoal,
+  { steps, options }: SlotMaking,
+): Promise<void> {
+  const { signal } = options
+  const withQuery = <Value>(ask: (query: RunQuery) => Promise<Value>): Promise<Value> =>
+    withDatabaseSession(target, (sql) => ask((text) => sql.query(text)), { signal })
+  const before = await withQuery((query) => readBaseline(query, goal))
+  await runSteps(target, steps, options)
+  await withQuery((query) => writeBaseline(query, goal, before))
 }
 
 async function makePlan(target: DriverTarget, sql: SqlQueries, goal: SetupGoal): Promise<SetupPlan> {

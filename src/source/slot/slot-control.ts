@@ -6,12 +6,13 @@ import { RowcastError } from '../../errors.ts'
 import { type DriverTarget, serverOfSlot } from '../../wire/driver-target.ts'
 import { formatLsn } from '../../wire/lsn.ts'
 import { quoteLiteral } from '../../wire/quote.ts'
+import type { RunQuery } from '../db/run-query.ts'
 import { type SqlQueries, withDatabaseSession } from '../db/sql.ts'
 import type { SlotState } from '../facts/slot-state.ts'
 import { SLOT_WAIT_MS } from '../setup/run-steps.ts'
 import type { SetupGoal } from '../setup/setup-plan.ts'
 import { checkStandby, runOnSlotServer } from '../setup/standby-slot.ts'
-import { writeBaseline } from '../setup/write-baseline.ts'
+import { readBaseline, writeBaseline } from '../setup/write-baseline.ts'
 import { readSourceFactsAt } from './standby-facts.ts'
 
 /** How long a walsender of ours may take to notice that its client is gone, before it is ended. */
@@ -77,7 +78,8 @@ function rawPosition(slot: SlotPosition | null): { readonly confirmed: string | 
  */
 export async function createSlot(target: DriverTarget, goal: SetupGoal): Promise<boolean> {
   const create = async (sql: SqlQueries): Promise<boolean> => {
-    const facts = await readSourceFactsAt(target, (text) => sql.query(text), goal)
+    const query: RunQuery = (text) => sql.query(text)
+    const facts = await readSourceFactsAt(target, query, goal)
     if (facts.slot !== null) return false
     if (facts.isAlone ?? facts.isInRecovery) {
       throw new RowcastError('SOURCE_STANDBY_SERVER', 'The server is a standby; no slot is made there.')
@@ -85,13 +87,14 @@ export async function createSlot(target: DriverTarget, goal: SetupGoal): Promise
     if (facts.publication === null) {
       throw new RowcastError('SOURCE_PUBLICATION_MISSING', `There is no publication "${goal.publication}".`)
     }
+    const before = await readBaseline(query, goal)
     const statement = `SELECT pg_create_logical_replication_slot(${quoteLiteral(goal.slot)}, 'pgoutput')`
     if (target.standby === undefined) await sql.query(statement)
     else {
       await checkStandby(target)
       await runOnSlotServer(target, statement)
     }
-    await writeBaseline((text) => sql.query(text), goal)
+    await writeBaseline(query, goal, before)
     return true
   }
   return withDatabaseSession(target, create, { lockTimeoutMs: SLOT_WAIT_MS })
