@@ -16,8 +16,7 @@ const FAULTS = {
   befallBroker: [5, (world) => world.befallBroker()],
   dropClient: [3, (world) => world.dropClient()],
   dropSlot: [1, (world) => world.dropSlot()],
-  // By scripts alone: one world of three thousand was red with it.
-  giveUpSlot: [0, (world) => world.giveUpSlot()],
+  giveUpSlot: [1, (world) => world.giveUpSlot()],
   unpublish: [2, (world) => world.unpublish()],
   unpublishWhileDown: [1, (world) => world.unpublishWhileDown()],
   recreatePublication: [1, (world) => world.recreatePublication()],
