@@ -2,11 +2,12 @@
  * A client: subscribes to one model, takes what comes at its own pace, goes on where it was after every end, and compares all of it
  * with what was committed. What it holds is contiguous, or an error has said that it is not.
  */
-import { AFTER_EARLIEST, type BusSubscription } from '../../src/bus/bus.ts'
+import { AFTER_EARLIEST, type BusSubscription, type Delivery } from '../../src/bus/bus.ts'
 import type { AnyChange } from '../../src/changes/change.ts'
 import { isRowcastError } from '../../src/errors.ts'
 import { parseSnapshot } from '../../src/source/db/visibility.ts'
 import type { Random } from '../chaos/random.ts'
+import { type AskedChanges, type Wanted, wantedOf } from './asked-changes.ts'
 import { type Database, firstAt, type LedgerEntry } from './database.ts'
 import type { Reader } from './reader.ts'
 import { type Branch, type Site, sharedOf } from './site.ts'
@@ -22,7 +23,11 @@ export interface ClientSettings {
   readonly pace: number
   /** Where it has no cursor it asks for all there is, as a worker does. @default false */
   readonly isWorker?: boolean | undefined
+  /** @default all changes of the model */
+  readonly asked?: AskedChanges | undefined
 }
+
+const ALL: AskedChanges = { actions: [] }
 
 /** The client. */
 export class Client {
@@ -84,14 +89,23 @@ export class Client {
       !this.#isOwed &&
       this.#diverged === null &&
       this.#subscription !== null &&
-      (this.#next ?? this.#mustHaveFrom) >= this.#entries.length
+      !this.#wanted.some((entry) => this.#wants(entry) !== null)
     )
+  }
+
+  /** What is still to come. */
+  get #wanted(): readonly LedgerEntry[] {
+    return this.#entries.slice(this.#next ?? this.#mustHaveFrom)
+  }
+
+  #wants(entry: LedgerEntry): Wanted | null {
+    return wantedOf(this.#settings.asked ?? ALL, entry)
   }
 
   get description(): string {
     const { name, model } = this.#settings
     const all = this.#entries.length
-    return `${name} (${model})${this.#isOwed || this.#diverged !== null ? ', which is owed an end' : ''}: next ${this.#next}, must have from ${this.#mustHaveFrom}, of ${all}; ${this.#subscription === null ? 'not subscribed' : 'subscribed'}; ${String(this.#failure)}`
+    return `${name} (${model}${JSON.stringify(this.#settings.asked ?? '')})${this.#isOwed || this.#diverged !== null ? ', which is owed an end' : ''}: next ${this.#next}, must have from ${this.#mustHaveFrom}, of ${all}; ${this.#subscription === null ? 'not subscribed' : 'subscribed'}; ${String(this.#failure)}`
   }
 
   /** Subscribes where it is not, and takes what is there. */
@@ -112,7 +126,7 @@ export class Client {
         if (pull.isEnded) this.#end()
         return
       }
-      this.#receive(delivery.change)
+      this.#receive(delivery)
     }
   }
 
@@ -132,7 +146,7 @@ export class Client {
   }
 
   #subscribe(reader: Reader): void {
-    const { model, name, isWorker = false } = this.#settings
+    const { model, name, isWorker = false, asked = ALL } = this.#settings
     if (!reader.isAccepting) return
     if (this.#cursor === null) this.#restart()
     if (this.#cursor === null && !isWorker) this.#askForCursor(reader)
@@ -140,7 +154,7 @@ export class Client {
     const after = this.#readsAll ? AFTER_EARLIEST : this.#cursor
     if (this.#failure === null) this.#log(`${name} subscribes ${after === null ? 'now' : `after ${after}`}`)
     try {
-      this.#subscription = reader.subscribe(model, after)
+      this.#subscription = reader.subscribe(model, after, asked)
     } catch (error) {
       this.#fail(error)
     }
@@ -170,7 +184,7 @@ export class Client {
     }
   }
 
-  #receive(change: AnyChange): void {
+  #receive({ change, transition, isLastOfTransaction }: Delivery): void {
     this.#followOld(change)
     const entries = this.#entries
     // A transaction may do the same twice.
@@ -181,7 +195,14 @@ export class Client {
     if (at < 0) throw new Violation(`${said}, which was never committed.`)
     if (this.#next !== null && at < this.#next)
       throw new Violation(`${said}: entry ${at} instead of ${this.#next}. Twice.`)
-    const missed = entries.slice(this.#next ?? this.#mustHaveFrom, at)
+    const entry = entries[at] as LedgerEntry
+    const wanted = this.#wants(entry)
+    if (wanted === null) throw new Violation(`${said}, which it has not asked for.`)
+    if (wanted.becomes !== transition)
+      throw new Violation(`${said} as ${transition} and not as ${wanted.becomes}.`)
+    const missed = entries
+      .slice(this.#next ?? this.#mustHaveFrom, at)
+      .filter((entry) => this.#wants(entry) !== null)
     if (missed.some(({ isPublished }) => isPublished))
       throw new Violation(`${said}: entry ${at}, and not the ${missed.length} before it. Lost.`)
     // A process that begins reads what happened before it, before it serves anybody but who reads all there is.
@@ -196,6 +217,13 @@ export class Client {
       )
       this.#isOwed = true
     }
+    const isFollowed = entries
+      .slice(at + 1)
+      .some((each) => each.commitLsn === entry.commitLsn && each.isPublished && this.#wants(each) !== null)
+    if (isFollowed === isLastOfTransaction)
+      throw new Violation(
+        `${said}, which is ${isLastOfTransaction ? '' : 'not '}said to be the last of its transaction.`,
+      )
     this.#next = at + 1
     this.#cursor = change.cursor
     this.received += 1

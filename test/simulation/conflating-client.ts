@@ -86,7 +86,9 @@ export class ConflatingClient {
     if (this.#failure === null) this.#parts.log(`${this.#parts.name} subscribes ${this.#cursor ?? 'now'}`)
     if (this.#cursor === null) this.#from = site.database.entriesOf(model).length
     try {
-      this.#subscription = reader.subscribe(model, this.#cursor, 'conflate')
+      this.#subscription = reader.subscribe(model, this.#cursor, {
+        ...{ actions: [], overflow: 'conflate' },
+      })
     } catch (error) {
       this.#fail(error)
     }

@@ -465,4 +465,40 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     from: 'if (this.graph !== null && this.graph.ordinal < ordinal)',
     to: 'if (this.graph !== null && this.graph.ordinal < 0)',
   },
+  {
+    name: 'what came back while its slot was made counts as complete',
+    file: 'src/source/setup/write-baseline.ts',
+    from: 'return known !== undefined && isSamePublished(known, tables)',
+    to: 'return known !== tables',
+  },
+  {
+    name: 'what leaves the rows that are asked for is not given',
+    file: 'src/bus/filter/judge-change.ts',
+    from: 'wasIn === true || isIn === true ? true : wasIn === false && isIn === false ? false : undefined,',
+    to: 'isIn === true,',
+  },
+  {
+    name: 'who asks for rows is found by the row after alone',
+    file: 'src/bus/filter/filter-index.ts',
+    from: '      this.#find(found, where, image, true)\n      this.#find(found, old, image, true)\n',
+    to: '      this.#find(found, old, image, true)\n',
+  },
+  {
+    name: 'what is not said of a value that is null holds',
+    file: 'src/bus/filter/outcome.ts',
+    from: 'return (a & NULL) | ((a & TRUE) << 1)',
+    to: 'return ((a & NULL) >> 2) | ((a & TRUE) << 1)',
+  },
+  {
+    name: 'whoever reads from the log has no filter',
+    file: 'src/bus/subscriber.ts',
+    from: 'if (this.filter === null) return new Match',
+    to: 'if (this.filter === null || this.#replay !== null) return new Match',
+  },
+  {
+    name: 'the last of a transaction that was asked for is not said to be the last',
+    file: 'src/bus/subscriber.ts',
+    from: '  release(): void {\n    this.#push(true)\n',
+    to: '  release(): void {\n    this.#push(false)\n',
+  },
 ]

@@ -12,10 +12,11 @@ import { StreamPresence } from '../../src/bus/replication-presence.ts'
 import { serverStopping } from '../../src/bus/server-stopping.ts'
 import { busSink, NO_SINK, type SourceSink } from '../../src/bus/source-sink.ts'
 import { guardTimers, NODE_TIMERS } from '../../src/bus/time-slices.ts'
-import type { ModelCatalog } from '../../src/catalog/model-catalog.ts'
+import type { ModelCatalog, ModelSpec } from '../../src/catalog/model-catalog.ts'
 import { createRelationRegistry, type RelationRegistry } from '../../src/catalog/relation-registry.ts'
 import { createGuard, type Guard } from '../../src/guard.ts'
 import type { Logger } from '../../src/logger.ts'
+import { parseLibraryFilter } from '../../src/rowcast-related.ts'
 import { withDatabaseSession } from '../../src/source/db/sql.ts'
 import { readSystemIdentifier } from '../../src/source/db/system-identifier.ts'
 import { parseSnapshot, parseXidBound } from '../../src/source/db/visibility.ts'
@@ -24,6 +25,7 @@ import { createReplicationSource, type ReplicationSource } from '../../src/sourc
 import { createSetupGoal } from '../../src/source/setup/setup-goal.ts'
 import type { DriverTarget } from '../../src/wire/driver-target.ts'
 import type { Random } from '../chaos/random.ts'
+import type { AskedChanges } from './asked-changes.ts'
 import type { Link } from './link.ts'
 import type { ModelClient } from './model-client.ts'
 import { createReaderFace, type ReaderFace } from './reader-face.ts'
@@ -57,6 +59,11 @@ export interface ReaderParts {
   readonly machine: Machine | null
   /** What it reads rows with; null where the world has no sets of rows. */
   readonly prisma: ModelClient | null
+}
+
+/** What is asked for, and how. */
+export interface Asking extends AskedChanges {
+  readonly overflow?: OverflowPolicy | undefined
 }
 
 /** How long whoever subscribes waits for the stream. */
@@ -126,15 +133,18 @@ export class Reader {
   }
 
   /** As the library does. @throws why the model's changes cannot be read */
-  subscribe(model: string, after: string | null, overflow: OverflowPolicy = 'end'): BusSubscription {
+  subscribe(
+    model: string,
+    after: string | null,
+    { overflow = 'end', actions, ...input }: Asking = { actions: [] },
+  ): BusSubscription {
     const fault = this.#registry.faults.get(model)
     if (fault !== undefined) throw fault
+    const { catalog } = this.#parts
+    const filter = parseLibraryFilter(catalog.models[model] as ModelSpec, catalog, input)
     return runOn(this.machine, () =>
       this.bus.subscribe({
-        model,
-        actions: [],
-        filter: null,
-        overflow,
+        ...{ model, actions, filter, overflow },
         ...(after === null ? {} : { after }),
       }),
     )

@@ -78,6 +78,22 @@ function relationTruth(
   )
 }
 
+/** Whether a row meets a condition on its own columns. */
+export function isRowOf(where: Where, row: Row): boolean {
+  return ownTruth(where, row) === true
+}
+
+function ownTruth(where: Where, row: Row): Truth {
+  const each = (given: unknown): Truth[] => [given].flat().map((part) => ownTruth(part as Where, row))
+  return all(
+    Object.entries(where).map(([name, given]) => {
+      if (name === 'AND') return all(each(given))
+      if (name === 'OR') return any(each(given))
+      return name === 'NOT' ? not(any(each(given))) : valueTruth(row[name] ?? null, given)
+    }),
+  )
+}
+
 function valueTruth(value: number | string | null, given: unknown): Truth {
   if (given === null || typeof given !== 'object') return equals(value, given)
   return all(
@@ -92,6 +108,7 @@ function valueTruth(value: number | string | null, given: unknown): Truth {
       if (operator === 'lte') return value <= bound
       if (operator === 'gt') return value > bound
       if (operator === 'gte') return value >= bound
+      if (operator === 'contains') return String(value).includes(String(bound))
       throw new Error(`Nobody knows what ${operator} asks.`)
     }),
   )

@@ -6,6 +6,7 @@ import type { Logger } from '../../src/logger.ts'
 import type { Random } from '../chaos/random.ts'
 import { buildField, buildModel } from '../support/catalog-builder.ts'
 import { MemoryEngine, REAL_WORLD } from '../support/memory-broker/memory-engine.ts'
+import { anyAskedChanges } from './asked-changes.ts'
 import { Client, Violation } from './client.ts'
 import { ConflatingClient } from './conflating-client.ts'
 import { type Alteration, Database, type OpenTransaction } from './database.ts'
@@ -86,6 +87,8 @@ const ROLES_SCALED: readonly (readonly Role[])[] = [
   ['tap', 'tap', 'gateway'],
 ]
 
+/** Among the clients, those that ask for some of the changes. */
+const ASKING = [7, 8]
 /** Among the clients, the one that asks for all there is. */
 const WORKER = 5
 /** The one that has totals, or rights that code answers for, and the one whose session is a row. */
@@ -191,6 +194,7 @@ export class World {
       if (script.clients?.includes(index) !== false) this.#clients.push(new Client(settings, this.#site, own))
     }
     if (script.clients?.includes(WORKER) !== false) this.#addWorker()
+    for (const index of ASKING) if (script.clients?.includes(index) !== false) this.#addAsking(index)
     if (this.#hasViewers) this.#addViewers()
     const { viewers } = script
     if (viewers?.includes(CONFLATING) !== false) this.#addConflating()
@@ -208,6 +212,17 @@ export class World {
     this.#clients.push(
       new Client(settings, this.#site, { random: random.fork(), log: (text) => this.#note(text) }),
     )
+  }
+
+  /** Likewise. */
+  #addAsking(index: number): void {
+    const random = randomOf(this.#script, -index, 'viewers')
+    const settings = {
+      ...{ name: `client ${index}`, model: random.pick(MODELS), pace: random.pick([0, 1, 5]) },
+      ...{ isWorker: random.chance(0.3), asked: anyAskedChanges(random) },
+    }
+    const parts = { random: random.fork(), log: (text: string) => this.#note(text) }
+    this.#clients.push(new Client(settings, this.#site, parts))
   }
 
   #addViewers(): void {
@@ -324,7 +339,7 @@ export class World {
   /** What was done so far, as a script. */
   get #done(): Script {
     const { seed, clients, viewers, isStrict } = this.#script
-    const all = Array.from({ length: Math.max(CONFLATING, WORKER) + 1 }, (_, index) => index)
+    const all = Array.from({ length: Math.max(CONFLATING, WORKER, ...ASKING) + 1 }, (_, index) => index)
     return {
       ...(isStrict === true && { isStrict }),
       ...{ seed, isScaled: this.#engine !== null, steps: this.#step, faults: this.#befallen },
