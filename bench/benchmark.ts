@@ -13,6 +13,8 @@ export interface BenchContext {
   size(full: number, tiny: number): number
   /** A fresh database with the table of orders, on a PostgreSQL that all benchmarks share. */
   openDatabase(name: string): Promise<BenchDatabase>
+  /** Process id of that PostgreSQL. */
+  postgresPid(): Promise<number>
   /** One line on the terminal while a benchmark runs. */
   note(text: string): void
 }

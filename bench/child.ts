@@ -17,6 +17,7 @@ export interface Usage {
 
 /** The parent's side. */
 export interface Child extends AsyncDisposable {
+  readonly pid: number
   call<Result>(command: string, input?: object): Promise<Result>
   usage(): Promise<Usage>
 }
@@ -72,6 +73,7 @@ export async function openChild(
     })
   await call('usage')
   return {
+    pid: child.pid ?? Number.NaN,
     call,
     usage: () => call<Usage>('usage'),
     [Symbol.asyncDispose]: () => endProcess(child, ended),

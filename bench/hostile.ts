@@ -12,6 +12,7 @@ import type { BenchDatabase } from './database.ts'
 import { openFleet } from './fleet.ts'
 import { type LiveServer, serveRowcast } from './live-servers.ts'
 import { insertManySql } from './orders.ts'
+import { arrangeProcessors, type Processors } from './processors.ts'
 import { type BenchRedis, openRedis } from './redis.ts'
 import { makeCommentsLive, migrate, writeComments } from './sample.ts'
 
@@ -74,6 +75,7 @@ const SERVED: { readonly [Attack in AttackName]?: Served } = {
 /** What is measured in. */
 interface Scene {
   readonly context: BenchContext
+  readonly processors: Processors
   readonly database: BenchDatabase
   readonly server: LiveServer
   readonly redis: BenchRedis | null
@@ -81,7 +83,7 @@ interface Scene {
 }
 
 async function measure(
-  context: BenchContext,
+  { context, processors }: Pick<Scene, 'context' | 'processors'>,
   book: RunBook,
   { name, attack, traffic, isGateway }: Case,
   round: number,
@@ -99,12 +101,14 @@ async function measure(
   await using alone = fleet === null ? await serveRowcast(database, [], served) : null
   const server = fleet?.gateways[0] ?? alone
   if (server == null) throw new Error('Nothing serves.')
+  await processors.assign(server.child.pid, 'server')
   await using honest = await openChild('clients/honest')
+  await processors.assign(honest.pid, 'honest')
   const at: HonestRequest = {
     ...{ url: database.url, port: server.port, path: server.path, firstId: HONEST_FIRST_ID },
   }
   const cursor = await honest.call<string>('open', at)
-  const scene: Scene = { context, database, server, redis, honest }
+  const scene: Scene = { context, processors, database, server, redis, honest }
   // A log that is worth being read.
   await database.query(insertManySql(context.size(50_000, 500), 10))
   await honest.call<Experience>('live', { ms: context.size(2_000, 200) })
@@ -113,8 +117,7 @@ async function measure(
   const ms = context.size(8_000, 700)
   // The same traffic: what is retained of large rows is not the attacker's doing.
   const idle = await observe(scene, traffic, ms)
-  const liveIdleBytes = await server.child.call<number>('liveBytes')
-  await using attacker = await openChild('clients/attacker')
+  await using attacker = await openAttacker(processors)
   const request: AttackRequest = {
     ...{ attack, port: server.port, path: server.path, scale: context.size(1, 0.05) },
     cursor,
@@ -125,16 +128,16 @@ async function measure(
   const sentBytes = await attacker.call<number>('stop')
   await delay(context.size(1_000, 100))
   const after = await observe(scene, 'none', context.size(3_000, 300))
-  const liveAfterBytes = await server.child.call<number>('liveBytes')
   const phases = { idle, attacked, after }
   for (const [phase, seen] of Object.entries(phases)) {
     book.add(name, phase, {
       ...{ 'delivery p99 ms': seen.deliveryP99Ms, 'health p99 ms': seen.healthP99Ms, missed: seen.missed },
       ...{ 'longest turn, CPU ms': seen.longestTurnMs, 'CPU %': seen.cpuPercent },
       'waits for a processor %': seen.waitedPercent,
+      'the honest client waits %': seen.honestWaitedPercent,
       ...{ 'RSS above idle MiB': (seen.peakRssBytes - idle.peakRssBytes) / MIB },
       // The memory of the process says what V8 has not given back; this, what is held.
-      ...(phase === 'after' ? { 'live above idle MiB': (liveAfterBytes - liveIdleBytes) / MIB } : {}),
+      'live above idle MiB': (seen.liveBytes - idle.liveBytes) / MIB,
       ...(phase === 'attacked' ? { 'attacker sent KiB': sentBytes / 1024 } : {}),
       ...(seen.redisCalls === null ? {} : { 'Redis commands': seen.redisCalls }),
     })
@@ -145,8 +148,12 @@ async function measure(
  * What is loaded and compiled once, with the first query or stream of its kind, is nobody's attack: a little of it comes before
  * the idle phase, which is then that of a server which has been asked such things.
  */
-async function warmUp({ context, database }: Scene, traffic: Traffic, request: AttackRequest): Promise<void> {
-  await using attacker = await openChild('clients/attacker')
+async function warmUp(
+  { context, database, processors }: Scene,
+  traffic: Traffic,
+  request: AttackRequest,
+): Promise<void> {
+  await using attacker = await openAttacker(processors)
   await attacker.call('start', request)
   // What is read for changes only is read then, too: Prisma Client compiles itself with its first query.
   let isOver = false
@@ -157,12 +164,22 @@ async function warmUp({ context, database }: Scene, traffic: Traffic, request: A
   await attacker.call('stop')
 }
 
+async function openAttacker(processors: Processors): Promise<Child> {
+  const attacker = await openChild('clients/attacker')
+  await processors.assign(attacker.pid, 'attacker')
+  return attacker
+}
+
 interface Observed extends Experience {
   readonly cpuPercent: number
   readonly peakRssBytes: number
   readonly longestTurnMs: number
+  /** What something refers to at the end of the phase, before it stops. */
+  readonly liveBytes: number
   /** Of the time in which the server could have gone on, and others ran. */
   readonly waitedPercent: number
+  /** The same of the honest client, who measures: its times have that in them. */
+  readonly honestWaitedPercent: number
   /** Null where there is no Redis. */
   readonly redisCalls: number | null
 }
@@ -174,7 +191,8 @@ async function observe(
 ): Promise<Observed> {
   const before = await server.child.usage()
   await server.child.call('longestTurn')
-  const waitedBeforeMs = await server.child.call<number>('waitedMs')
+  const waitedOf = (child: Child) => child.call<number>('waitedMs')
+  const [waitedBeforeMs, honestWaitedBeforeMs] = [await waitedOf(server.child), await waitedOf(honest)]
   const callsBefore = (await redis?.calls()) ?? 0
   const startedMs = performance.now()
   let isOver = false
@@ -190,12 +208,24 @@ async function observe(
   const { cpuMicros } = await server.child.usage()
   const tookMs = performance.now() - startedMs
   const cpuPercent = (cpuMicros - before.cpuMicros) / (tookMs * 10)
-  const waitedPercent = (((await server.child.call<number>('waitedMs')) - waitedBeforeMs) / tookMs) * 100
+  const waitedPercent = (((await waitedOf(server.child)) - waitedBeforeMs) / tookMs) * 100
+  const honestWaitedPercent = (((await waitedOf(honest)) - honestWaitedBeforeMs) / tookMs) * 100
   const longestTurnMs = await server.child.call<number>('longestTurn')
+  // While all goes on: what is on its way is held, too. It collects, so that it comes after all other figures.
+  const liveBytes = await server.child.call<number>('liveBytes')
   isOver = true
   await Promise.all([watching, writing])
   const redisCalls = redis === null ? null : (await redis.calls()) - callsBefore
-  return { ...experience, cpuPercent, peakRssBytes, longestTurnMs, waitedPercent, redisCalls }
+  const figures = {
+    cpuPercent,
+    peakRssBytes,
+    longestTurnMs,
+    liveBytes,
+    waitedPercent,
+    honestWaitedPercent,
+    redisCalls,
+  }
+  return { ...experience, ...figures }
 }
 
 /** Some megabytes a second. */
@@ -229,11 +259,13 @@ export const hostile: Benchmark = {
   about: 'an honest client beside a hostile one: latency, health, CPU and memory',
   async run(context) {
     const book = new RunBook()
+    await using processors = await arrangeProcessors([await context.postgresPid()])
+    context.note(processors.text)
     const attacks = CASES.filter(({ name }) => (context.isSmoke ? SMOKE.has(name) : context.isWanted(name)))
     for (let round = 0; round < context.rounds; round += 1) {
       for (const attack of attacks) {
         context.note(`${attack.name}, round ${round + 1} of ${context.rounds}`)
-        await measure(context, book, attack, round)
+        await measure({ context, processors }, book, attack, round)
       }
     }
     return { runs: book.runs, ratios: CASES.flatMap(({ name }) => ratiosOf(book, name)) }

@@ -56,6 +56,10 @@ if (options.report) {
 }
 /** Started when the first benchmark asks for it. */
 const shared: { postgres?: Promise<BenchPostgres> } = {}
+const sharedPostgres = (): Promise<BenchPostgres> => {
+  shared.postgres ??= openPostgres()
+  return shared.postgres
+}
 try {
   print(Object.values(describeMachine()).join(', '))
   for (const benchmark of BENCHMARKS) {
@@ -74,10 +78,8 @@ async function runOne(benchmark: Benchmark): Promise<void> {
     isWanted: (scenario) => options.only === undefined || options.only === scenario,
     size: (full, tiny) => (options.smoke ? tiny : full),
     note: (text) => print(`   ${text}`),
-    async openDatabase(name) {
-      shared.postgres ??= openPostgres()
-      return (await shared.postgres).openDatabase(name)
-    },
+    openDatabase: async (name) => (await sharedPostgres()).openDatabase(name),
+    postgresPid: async () => (await sharedPostgres()).cluster.pid ?? Number.NaN,
   }
   const result = await benchmark.run(context)
   print(formatResult(result))

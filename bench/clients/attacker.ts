@@ -3,6 +3,7 @@
  * sends is counted.
  */
 import { connect } from 'node:net'
+import { turnCommands } from '../turns.ts'
 import { type Attack, type AttackerKnows, subscribe } from './attack.ts'
 import { LIVE_ATTACKS } from './live-attacks.ts'
 import { openRawWebSocket, type RawWebSocket } from './raw-websocket.ts'
@@ -227,4 +228,4 @@ function stop(): number {
   return sentBytes
 }
 
-export const commands = { start, stop }
+export const commands = { start, stop, ...turnCommands }

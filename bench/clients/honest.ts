@@ -6,6 +6,7 @@ import { request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { insertSql } from '../orders.ts'
+import { turnCommands } from '../turns.ts'
 import { openRawWebSocket } from './raw-websocket.ts'
 
 /** Where the server is. */
@@ -131,4 +132,4 @@ function percentile99(values: readonly number[]): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? Number.NaN
 }
 
-export const commands = { open, live }
+export const commands = { open, live, ...turnCommands }
