@@ -1,6 +1,7 @@
 /** A list that the server keeps, followed over real servers: what the query gives, whatever happens to the connection and the server. */
 import { expect, it } from 'vitest'
 import { type FollowedList, followList } from '../../src/client/followed-list.ts'
+import { withSqlClient } from '../../src/source/db/sql.ts'
 import { overSse, overWebSocket } from '../support/change-clients.ts'
 import { openDatabase } from '../support/database.ts'
 import { openService } from '../support/live-service.ts'
@@ -102,21 +103,36 @@ it('shows own rows before they have come, once, and knows when they have, whatev
   ]
   const watched = lists.map((list) => ({ list, pictures: watch(list) }))
   for (const { list } of watched) await expect.poll(() => list.state.status, PATIENCE).toBe('live')
+  const write = (id: string, name: string): [sql: string, parameters: readonly string[]] => [
+    `INSERT INTO "Tag" (name) SELECT $1 FROM pg_logical_emit_message(true, 'rowcast.metadata', $2)
+     RETURNING pg_current_xact_id()::text AS xid`,
+    [name, JSON.stringify({ mutationId: id })],
+  ]
   const add = async (list: FollowedList<Tag>, name: string) => {
     const id = list.newMutationId()
     list.show(id, { action: 'INSERT', new: { id: `new ${id}`, name } })
-    const [written] = await database.query<{ xid: string }>(
-      `INSERT INTO "Tag" (name) SELECT $1 FROM pg_logical_emit_message(true, 'rowcast.metadata', $2)
-       RETURNING pg_current_xact_id()::text AS xid`,
-      [name, JSON.stringify({ mutationId: id })],
-    )
+    await database.query(...write(id, name))
     await database.query(`INSERT INTO "Tag" (name) VALUES ('beside ${name}')`)
-    return list.settled(id, list === lists[2] ? { xid: written?.xid } : {})
+    return list.settled(id)
+  }
+  // Until a list knows the transaction, nobody can tell its change from another's: it commits once it does.
+  const addByXid = async (list: FollowedList<Tag>, name: string) => {
+    const id = list.newMutationId()
+    list.show(id, { action: 'INSERT', new: { id: `new ${id}`, name } })
+    return await withSqlClient(database.target, async (sql) => {
+      await sql.query('BEGIN')
+      const [written] = await sql.query<{ xid: string }>(...write(id, name))
+      const settled = list.settled(id, { xid: written?.xid })
+      await sql.query('COMMIT')
+      await database.query(`INSERT INTO "Tag" (name) VALUES ('beside ${name}')`)
+      return await settled
+    })
   }
   const names = ['a', 'b', 'c', 'd', 'e', 'f']
   for (const { list, pictures } of watched) {
     const own = names.map((name) => `${lists.indexOf(list)}${name}`)
-    expect(await Promise.all(own.map((name) => add(list, name)))).toEqual(own.map(() => 'change'))
+    const adding = list === lists[2] ? addByXid : add
+    expect(await Promise.all(own.map((name) => adding(list, name)))).toEqual(own.map(() => 'change'))
     await expect.poll(() => pictures.at(-1)?.filter((name) => own.includes(name)).length, PATIENCE).toBe(6)
     for (const name of own) expectOnce(pictures, name)
   }
