@@ -115,7 +115,7 @@ it('shows own rows before they have come, once, and knows when they have, whatev
     await database.query(`INSERT INTO "Tag" (name) VALUES ('beside ${name}')`)
     return list.settled(id)
   }
-  // Until a list knows the transaction, nobody can tell its change from another's: it commits once it does.
+  // A change that comes before the list knows its transaction looks like anybody's: it commits once it does.
   const addByXid = async (list: FollowedList<Tag>, name: string) => {
     const id = list.newMutationId()
     list.show(id, { action: 'INSERT', new: { id: `new ${id}`, name } })

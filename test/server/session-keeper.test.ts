@@ -4,11 +4,13 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { RowcastError } from '../../src/errors.ts'
 import { createGuard } from '../../src/guard.ts'
 import { silentLogger } from '../../src/logger.ts'
+import type { ContextFunction, ContextSource } from '../../src/server/session/context.ts'
 import { createSessionKeeper } from '../../src/server/session/session-keeper.ts'
 
 /** @param timeoutMs after which a call no longer counts as running */
-function createKeeper(timeoutMs = 10) {
+function createKeeper(timeoutMs = 10, context?: ContextFunction) {
   const keeper = createSessionKeeper({
+    context,
     ...{ logger: silentLogger, guard: createGuard(silentLogger) },
     ...{ contextCallsMax: 3, connectionInitTimeoutMs: timeoutMs, revalidateIntervalMs: 300 },
     errorMask: { mask: () => new GraphQLError('masked'), hasLogged: () => false },
@@ -109,6 +111,34 @@ test('who asks whether sessions still hold has an answer from after that, though
   await Promise.all(asked)
   expect(onEnd.mock.calls.map(([why]) => why.code)).toEqual(['SESSION_REVOKED'])
   expect(answers).toHaveLength(2)
+})
+
+test('who is let in by what was read before sessions were asked is asked once more, and nobody else', async () => {
+  const session = { context: {}, revalidate: vi.fn(() => false) }
+  const letIn: (() => void)[] = []
+  const keeper = createKeeper(60_000, () => new Promise((resolve) => letIn.push(() => resolve(session))))
+  const source: ContextSource = { kind: 'http', headers: new Headers(), remoteAddress: null }
+  const opening = [keeper.open(source), keeper.open(source)]
+  await vi.waitUntil(() => letIn.length === 2)
+  letIn[0]?.()
+  const opened = await opening[0]
+  // The session is revoked here: one is being opened, and one is open and not watched yet.
+  await keeper.revalidate()
+  letIn[1]?.()
+  const later = keeper.open(source)
+  await vi.waitUntil(() => letIn.length === 3)
+  letIn[2]?.()
+  const ends = [opened, await opening[1], await later].map((each) => {
+    const onEnd = vi.fn()
+    if (each !== undefined) keeper.watch(each, onEnd)
+    return onEnd
+  })
+  await vi.waitUntil(() => ends.slice(0, 2).every(({ mock }) => mock.calls.length === 1))
+  expect(ends.map((end) => end.mock.calls.map(([why]) => why.code))).toEqual([
+    ...[['SESSION_REVOKED'], ['SESSION_REVOKED']],
+    [],
+  ])
+  expect(session.revalidate).toHaveBeenCalledTimes(2)
 })
 
 test('a session is asked as the object that it is', async () => {

@@ -16,7 +16,10 @@ export interface SessionKeeper {
   open(source: ContextSource, isWanted?: () => boolean): Promise<Session>
   /** Calls `onEnd` once when the session is over. Returns what ends the watch. */
   watch(session: Session, onEnd: (why: RowcastError) => void): () => void
-  /** Asks every watched session after this call, also one that is being asked; resolves once all have answered. */
+  /**
+   * Asks every watched session after this call, also one that is being asked; resolves once all have answered. One that is being opened is asked
+   * as it is watched: what let it in may be from before.
+   */
   revalidate(): Promise<void>
   close(): void
 }
@@ -58,6 +61,7 @@ function createSessionChecks(options: SessionKeeperOptions) {
     waitingMax: Number.POSITIVE_INFINITY,
   })
   let interval: NodeJS.Timeout | null = null
+  let rounds = 0
 
   async function check(watched: Watched): Promise<void> {
     try {
@@ -96,15 +100,24 @@ function createSessionChecks(options: SessionKeeperOptions) {
   }
 
   return {
-    add(watched: Watched): void {
+    /** How often all have been asked from then on. */
+    get rounds(): number {
+      return rounds
+    },
+    /** @param since `rounds` as its session began to be opened */
+    add(watched: Watched, since: number): void {
       checked.add(watched)
+      if (since < rounds) guard.run('check a session', () => startCheck(watched))
       const checkGuarded = guard.wrap('check sessions', checkAll)
       interval ??= setInterval(checkGuarded, options.revalidateIntervalMs).unref()
     },
     remove(watched: Watched): void {
       checked.delete(watched)
     },
-    runAll: () => Promise.all([...checked].map(askFromNowOn)),
+    runAll() {
+      rounds += 1
+      return Promise.all([...checked].map(askFromNowOn))
+    },
     stop(): void {
       if (interval !== null) clearInterval(interval)
     },
@@ -117,9 +130,12 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
   const openSession = createSessionOpener(options)
   const checks = createSessionChecks(options)
   const rows = new WeakMap<Session, SessionRow>()
+  const openedSince = new WeakMap<Session, number>()
   return {
     async open(source, isWanted) {
+      const since = checks.rounds
       const { session, row } = await openSession(source, isWanted)
+      if (session.revalidate !== undefined) openedSince.set(session, since)
       if (row !== null) rows.set(session, row)
       if (expiryOf(session) <= Date.now()) throw expired()
       return session
@@ -150,7 +166,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
         revalidate === undefined
           ? null
           : { revalidate: () => revalidate.call(session), end, checking: null, isAsked: false }
-      if (watched !== null) checks.add(watched)
+      if (watched !== null) checks.add(watched, openedSince.get(session) ?? checks.rounds)
       stopWatch = startWatch(session, end, options)
       // It may have ended the session before it said how it is stopped.
       if (isOver) guard.run('end the watch of a session', () => stopWatch())
