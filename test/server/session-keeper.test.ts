@@ -117,7 +117,7 @@ test('who is let in by what was read before sessions were asked is asked once mo
   const session = { context: {}, revalidate: vi.fn(() => false) }
   const letIn: (() => void)[] = []
   const keeper = createKeeper(60_000, () => new Promise((resolve) => letIn.push(() => resolve(session))))
-  const source: ContextSource = { kind: 'http', headers: new Headers(), remoteAddress: null }
+  const source: ContextSource = { kind: 'http', headers: {}, remoteAddress: '127.0.0.1' }
   const opening = [keeper.open(source), keeper.open(source)]
   await vi.waitUntil(() => letIn.length === 2)
   letIn[0]?.()
