@@ -384,6 +384,17 @@ export const ERRORS = {
     ends: 'cursor',
     endsConnection: true,
   },
+  SERVER_STANDING_BY: {
+    means:
+      'Another process reads the changes of the database, and this one stands by until that ends: no subscription gets anything here.',
+    hint: 'Subscribe at the process that serves the slot, after `cursor` where there is one: clients that come again after `retryAfterMs` reach it where the balancer asks GET /health/ready, and should. A process that is to wait until it takes over, however long, has `standbyPatienceMs: Infinity`.',
+    retry: 'backoff',
+    isPublic: true,
+    httpStatus: 503,
+    clientGoesOn: 'again',
+    ends: 'cursor',
+    endsConnection: true,
+  },
   BETTER_AUTH_MODEL: {
     means: 'What `rowcast/better-auth` was asked for does not fit Better Auth, or the Prisma schema.',
     hint: 'The message names the model: see docs/better-auth.md.',

@@ -36,17 +36,34 @@ CREATE TABLE "Invoice" (id int PRIMARY KEY, cents bigint NOT NULL, "userId" int 
 const NAMES = { User: 'Payer', Role: 'PayerRole' }
 
 async function openPair(
-  options: { readonly billingUrl?: string; readonly billing?: object; readonly sessions?: object } = {},
+  options: {
+    readonly billingUrl?: string
+    readonly billing?: object
+    readonly sessions?: object
+    readonly limits?: object
+    /** Another process has the slot of the second one. */
+    readonly isBillingRead?: boolean
+  } = {},
 ) {
   const billing = await generateSchemaProject('billing', { text: BILLING })
   const [main, other] = await Promise.all([openDatabase({ migrate: true }), openDatabase()])
   onTestFinished(() => main[Symbol.asyncDispose]())
   onTestFinished(() => other[Symbol.asyncDispose]())
   await other.query(TABLES)
+  const serve = async (config: Parameters<typeof resolveConfig>[0], env: Environment) => {
+    const service = await createService(resolveConfig(config, env), { logger: silentLogger })
+    onTestFinished(() => service.stop())
+    return { service, ...(await service.start()) }
+  }
+  let payersAfter = ''
+  if (options.isBillingRead === true) {
+    const alone = await serve({ ...billing, port: 0, slot: slotOf(other) }, { DATABASE_URL: other.url })
+    payersAfter = await alone.service.rowcast.changeCursor()
+  }
   const file = {
     port: 0,
     sessions: options.sessions,
-    limits: { queryTimeoutMs: 60_000 },
+    limits: { queryTimeoutMs: 60_000, ...options.limits },
     sources: {
       main: {
         catalog,
@@ -62,10 +79,7 @@ async function openPair(
     MAIN_DATABASE_URL: main.url,
     BILLING_DATABASE_URL: options.billingUrl ?? other.url,
   }
-  const service = await createService(resolveConfig(file, env), { logger: silentLogger })
-  onTestFinished(() => service.stop())
-  const { url } = await service.start()
-  return { service, url, main, billing: other }
+  return { ...(await serve(file, env)), main, billing: other, payersAfter }
 }
 
 const addUser = (database: TestDatabase, email: string) =>
@@ -133,6 +147,30 @@ it('holds policies that follow relations within the database of the model, renam
     ({ invoiceChanged }) => invoiceChanged,
   )
   expect(moved).toMatchObject([{ new: { id: '1' } }, { new: { id: '3' } }])
+})
+
+it('sends away who waits for a database that another process reads, and nobody who waits for the other', async () => {
+  const { service, url, main, payersAfter } = await openPair({
+    ...{ isBillingRead: true, limits: { drainTimeoutMs: 300 } },
+    billing: { standbyPatienceMs: 300 },
+  })
+  const code = 'SERVER_STANDING_BY'
+  await service.sources.get('main')?.rowcast.ready()
+  const stateOf = () => service.sources.get('billing')?.rowcast.status().state
+  await expect.poll(stateOf, { timeout: 20_000 }).toBe('standby')
+  const query = 'subscription ($after: Cursor) { payerChanged(after: $after) { cursor } }'
+  const plain = createWsClient(url)
+  const users = plain.subscribe('subscription { userChanged { new { email } } }')
+  const waiting = plain.subscribe(query, { after: payersAfter })
+  // Its socket has more to do: it is not closed.
+  expect(await waiting.ended()).toMatchObject({ kind: 'errors', errors: [{ extensions: { code } }] })
+  await addUser(main, 'ada@x')
+  expect(await users.nextData()).toEqual({ userChanged: { new: { email: 'ada@x' } } })
+  // A client that goes on by itself loses nothing with its socket.
+  const resuming = createWsClient(url, { rowcast: { resumes: true } })
+  resuming.subscribe('subscription { userChanged { cursor } }')
+  resuming.subscribe(query, { after: payersAfter })
+  expect(await resuming.closed()).toEqual({ code: 1013, reason: code })
 })
 
 it('gives a cursor of each database, which says nothing to the other', async () => {

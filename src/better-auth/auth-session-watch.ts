@@ -3,7 +3,7 @@
  * stream, so it does not matter which process, or which SQL statement, took the row away.
  */
 import { createConsoleLogger } from '../console-logger.ts'
-import { RowcastError } from '../errors.ts'
+import { isRowcastError, RowcastError } from '../errors.ts'
 import { createGuard } from '../guard.ts'
 import type { Rowcast } from '../rowcast-api.ts'
 import { type AuthModel, authFieldOf } from './auth-models.ts'
@@ -94,7 +94,8 @@ export class AuthSessionWatch {
     } catch (error) {
       // The orderly stop shows subscribers where to go on; nothing was missed.
       if (error instanceof RowcastError && error.code === 'SERVER_STOPPING') return
-      this.#endAll()
+      // Where this process stands by, nobody here would notice the end of a session: they go to the one that does.
+      this.#endAll(isRowcastError(error, 'SERVER_STANDING_BY') ? error : revoked())
     } finally {
       this.#isReading = false
     }
@@ -128,11 +129,11 @@ export class AuthSessionWatch {
     }
   }
 
-  #endAll(): void {
+  #endAll(why = revoked()): void {
     this.#forgottenAtMs = performance.now()
     this.#ended.clear()
     const all = new Set([...this.#open.values()].flatMap((those) => [...those]))
-    for (const connection of all) this.#end(connection, revoked())
+    for (const connection of all) this.#end(connection, why)
   }
 
   /** A copy, as whoever is ended is forgotten. */

@@ -22,6 +22,8 @@ export interface BusObserver {
   onCandidates?(model: string, count: number): void
   /** Changes may be missing: all subscriptions end. */
   onGap?(): void
+  /** All subscriptions end, as another process has the changes; or that is over. */
+  onStandAside?(isAside: boolean): void
   /** A subscription begins; the object stands for it until its end. */
   onSubscribed?(model: string, subscription: object): void
   /** Null: whoever had it left, or the bus was closed in order. */
@@ -55,6 +57,7 @@ export class BusObservers implements Required<BusObserver> {
       onPublished: wrap(observer.onPublished),
       onCandidates: wrap(observer.onCandidates),
       onGap: wrap(observer.onGap),
+      onStandAside: wrap(observer.onStandAside),
       onSubscribed: wrap(observer.onSubscribed),
       onSubscriptionEnded: wrap(observer.onSubscriptionEnded),
       onDropped: wrap(observer.onDropped),
@@ -79,6 +82,10 @@ export class BusObservers implements Required<BusObserver> {
 
   onGap(): void {
     for (const each of this.#all) each.onGap?.()
+  }
+
+  onStandAside(isAside: boolean): void {
+    for (const each of this.#all) each.onStandAside?.(isAside)
   }
 
   onSubscribed(model: string, subscription: object): void {

@@ -111,6 +111,11 @@ export interface BusInput {
    */
   hold(models: ReadonlyMap<string, RowcastError>): void
   /**
+   * Nothing comes as long as another process has the changes: every subscription but those of observers ends with SERVER_STANDING_BY,
+   * and so does whoever subscribes until this is over.
+   */
+  standAside(isAside: boolean): void
+  /**
    * Changes of one model are missing up to now, or up to a position in between two transactions: its cursors from
    * before are no good any more. With `cut` the subscriptions that may have missed some end with its error.
    */

@@ -141,6 +141,12 @@ class MemoryBus implements InProcessBus, QueueHost {
     callAll(this.#roster.open, (subscriber) => this.#endIfDue(subscriber))
   }
 
+  standAside(isAside: boolean): void {
+    this.#observers?.onStandAside(isAside)
+    this.#endings.standAside(isAside)
+    callAll(this.#roster.open, (subscriber) => this.#endIfDue(subscriber))
+  }
+
   gap(error: RowcastError): void {
     this.#observers?.onGap()
     this.#readers?.close()
@@ -211,7 +217,6 @@ class MemoryBus implements InProcessBus, QueueHost {
 
   #createSubscriber(request: SubscriptionRequest, onEnd: () => void) {
     const { model, actions = [], filter = null, after, label, isObserver } = request
-    const observers = this.#observers
     const queue = new SubscriptionQueue({
       host: this,
       overflow: request.overflow ?? this.#options.overflow ?? 'end',
@@ -222,7 +227,7 @@ class MemoryBus implements InProcessBus, QueueHost {
         onEnd()
         this.#remove(subscriber, error)
       },
-      onDropped: observers && ((count, why) => observers.onDropped(model, count, why)),
+      onDropped: (count, why) => this.#observers?.onDropped(model, count, why),
       onHungry: () => this.#readers?.wake(subscriber),
       onLeft: () => this.#roster.forget(subscriber),
     })
@@ -286,12 +291,8 @@ class MemoryBus implements InProcessBus, QueueHost {
     return isLive && !isHolding ? (this.history?.newestCursorFrom(skipTo) ?? null) : null
   }
 
-  #endIfDue(subscriber: Subscriber): void {
-    const end = this.#endings.of(subscriber.model)
-    if (end !== null) subscriber.queue.end(end(this.#cursorOf(subscriber)))
-  }
-
-  #cursorOf(subscriber: Subscriber): string | null {
-    return this.#newestCursorOf(subscriber) ?? subscriber.queue.lastCursor
+  #endIfDue(each: Subscriber): void {
+    const end = this.#endings.of(each.model, each.isObserver)
+    if (end !== null) each.queue.end(end(this.#newestCursorOf(each) ?? each.queue.lastCursor))
   }
 }

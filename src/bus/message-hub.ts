@@ -10,6 +10,7 @@ import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../logger.ts'
 import { endOnAbort } from './abort-listeners.ts'
 import { callAll } from './call-all.ts'
+import { serverStandingBy } from './server-standing-by.ts'
 
 /** What a listener asks for. */
 export interface MessageRequest {
@@ -29,6 +30,8 @@ export interface MessageHub {
   close(error?: Error): void
   /** Ends all iterations, present and future, with an error of its own. */
   stop(errorOf: () => Error): void
+  /** The same with SERVER_STANDING_BY, until this is over. */
+  standAside(isAside: boolean): void
 }
 
 /** One listener's waiting messages. */
@@ -76,6 +79,8 @@ export function createMessageHub(
   const listeners = new Map<MessageQueue, string | undefined>()
   /** Of those that come once nothing does any more. */
   let farewell: (() => Error) | null = null
+  let isAside = false
+  const dueEnd = (): Error | null => farewell?.() ?? (isAside ? serverStandingBy(null) : null)
   return {
     publish(message) {
       const listening = [...listeners].filter(([, prefix]) => (prefix ?? message.prefix) === message.prefix)
@@ -90,7 +95,8 @@ export function createMessageHub(
       })
       listeners.set(queue, prefix)
       forgetSignal = endOnAbort(queue, signal, guard)
-      if (farewell !== null) queue.end(farewell())
+      const end = dueEnd()
+      if (end !== null) queue.end(end)
       return mapIterator(queue, ownMessage)
     },
     close(error) {
@@ -99,6 +105,10 @@ export function createMessageHub(
     stop(errorOf) {
       farewell = errorOf
       callAll([...listeners.keys()], (queue) => queue.end(errorOf()))
+    },
+    standAside(isStandingAside) {
+      isAside = isStandingAside
+      if (isAside) callAll([...listeners.keys()], (queue) => queue.end(dueEnd()))
     },
   }
 }

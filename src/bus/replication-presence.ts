@@ -7,6 +7,7 @@ import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../logger.ts'
 import { isProgramFault } from '../program-fault.ts'
 import type { BusObserver } from './bus-observer.ts'
+import { serverStandingBy } from './server-standing-by.ts'
 import { serverStopping } from './server-stopping.ts'
 
 /** Those who wait for something, each up to a deadline. */
@@ -81,7 +82,9 @@ export class StreamPresence implements BusObserver {
   #isLive = false
   #isAskingReady = false
   #isEnded = false
+  #isAside = false
   readonly #onEnd = new Set<() => void>()
+  readonly #onAside = new Set<() => void>()
 
   /** @param timeoutMs how long each wait lasts at most */
   constructor(timeoutMs: number, guard: Guard = createGuard(silentLogger)) {
@@ -100,6 +103,13 @@ export class StreamPresence implements BusObserver {
     this.#isLive = false
   }
 
+  onStandAside(isAside: boolean): void {
+    this.#isAside = isAside
+    if (!isAside) return
+    for (const reject of this.#onAside) reject()
+    this.#onAside.clear()
+  }
+
   /** Nothing is waited for any more: what comes next ends at once. */
   end(): void {
     this.#isEnded = true
@@ -110,10 +120,13 @@ export class StreamPresence implements BusObserver {
     this.#ready.release()
   }
 
-  /** Null once a subscription would begin with what commits from now on. @throws NO_STREAM_YET at the deadline */
+  /**
+   * Null once a subscription would begin with what commits from now on.
+   * @throws NO_STREAM_YET at the deadline, SERVER_STANDING_BY at once where another process has the changes
+   */
   whenLive(): Promise<void> | null {
-    if (this.#isLive) return null
-    return this.#inTime(this.#live.wait(this.#timeoutMs))
+    if (this.#isLive && !this.#isAside) return null
+    return this.#untilAside(this.#inTime(this.#live.wait(this.#timeoutMs)))
   }
 
   /** The same wait, which ends where nothing comes any more. @throws SERVER_STOPPING */
@@ -128,11 +141,21 @@ export class StreamPresence implements BusObserver {
 
   /**
    * Waits for `ready`, which is asked for once however many wait.
-   * @throws NO_STREAM_YET at the deadline, SERVER_STOPPING after the end; at once what `ready` throws
+   * @throws NO_STREAM_YET at the deadline, SERVER_STOPPING after the end, SERVER_STANDING_BY as above; at once what `ready` throws
    */
   whenReady(ready: () => Promise<void>): Promise<void> {
     if (!this.#isAskingReady) this.#ask(ready)
-    return this.untilEnd(this.#inTime(this.#ready.wait(this.#timeoutMs)))
+    return this.#untilAside(this.untilEnd(this.#inTime(this.#ready.wait(this.#timeoutMs))))
+  }
+
+  /** The same wait, which ends where what it is for is to be had from another process. */
+  #untilAside(wait: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAside = (): void => reject(serverStandingBy(null))
+      this.#onAside.add(onAside)
+      wait.finally(() => this.#onAside.delete(onAside)).then(resolve, reject)
+      if (this.#isAside) onAside()
+    })
   }
 
   /** Before anybody waits: where it throws, nobody would listen to that wait. */

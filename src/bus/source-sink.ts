@@ -2,6 +2,7 @@
 
 import type { ReplicationSourceOptions } from '../source/session/source-options.ts'
 import type { InProcessBus } from './bus.ts'
+import { callAll } from './call-all.ts'
 import type { MessageHub } from './message-hub.ts'
 
 /** The outgoing side of a source. */
@@ -16,6 +17,7 @@ export type SourceSink = Pick<
   | 'onRecovery'
   | 'onCut'
   | 'onBlocked'
+  | 'onStandAside'
   | 'onMessage'
   | 'lastChanges'
   | 'relay'
@@ -34,6 +36,7 @@ export function busSink(bus: InProcessBus, hub: MessageHub): SourceSink {
     onRecovery: (model) => bus.cut(model),
     onCut: (model, cut) => bus.cut(model, cut),
     onBlocked: (blocked) => bus.hold(blocked),
+    onStandAside: (isAside) => callAll([bus, hub], (each) => each.standAside(isAside)),
     onMessage: (message) => hub.publish(message),
     lastChanges: bus.lastChanges,
     awaited: bus.awaited,
@@ -51,5 +54,6 @@ export const NO_SINK: SourceSink = {
   onRecovery() {},
   onCut() {},
   onBlocked() {},
+  onStandAside() {},
   onMessage: () => false,
 }

@@ -6,7 +6,7 @@
 
 import type { SubscribePayload } from 'graphql-ws'
 import { AsyncQueue } from '../async-queue.ts'
-import type { CodesWith } from '../errors.ts'
+import type { CodesWith, ErrorEntry } from '../errors.ts'
 import { createBookmarkExtensions, watchBookmarks } from './bookmarks.ts'
 import { type ChangeClient, type ChangeSink, queryChangeCursor, watchConnection } from './change-client.ts'
 import { type ChangeDocument, documentText } from './document-text.ts'
@@ -72,14 +72,19 @@ export interface ChangeFailure {
   readonly data: object | null
 }
 
+type Codes<Columns extends Partial<ErrorEntry>> = Readonly<Record<CodesWith<Columns>, true>>
+
+/** Of those: the server ended the subscription in order, with all that came before, not because of what it asked for. */
+const ELSEWHERE: Codes<{ clientGoesOn: 'again'; endsConnection: true }> = {
+  ...{ SERVER_STOPPING: true, SERVER_STANDING_BY: true },
+}
+
 /**
  * Errors that the kit goes on after: `again` where the server wants to be asked again, where the subscription stands or after
  * the cursor they have; `next` for those of one change. The column of the error table, whose texts a browser need not load.
  */
-const GOES_ON: {
-  readonly [Way in 'again' | 'next']: Readonly<Record<CodesWith<{ clientGoesOn: Way }>, true>>
-} = {
-  again: { SERVER_STOPPING: true, SUBSCRIBER_TOO_SLOW: true, MODEL_UNAVAILABLE: true },
+const GOES_ON: { readonly [Way in 'again' | 'next']: Codes<{ clientGoesOn: Way }> } = {
+  again: { ...ELSEWHERE, SUBSCRIBER_TOO_SLOW: true, MODEL_UNAVAILABLE: true },
   next: { PAYLOAD_TOO_LARGE: true, CHANGE_UNDELIVERABLE: true },
 }
 
@@ -184,7 +189,7 @@ async function goOn(
   else if (goesOn('next', code) && cursor !== null && onFailure !== undefined) {
     position.cursor = cursor
     onFailure({ error, data: null })
-  } else if (code === 'SERVER_STOPPING' && cursor !== null) position.cursor = cursor
+  } else if (code !== null && Object.hasOwn(ELSEWHERE, code) && cursor !== null) position.cursor = cursor
 }
 
 /** One result. */

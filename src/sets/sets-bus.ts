@@ -22,8 +22,8 @@ import { type Lsn, toLsn } from '../wire/lsn.ts'
 import { onAborted } from '../wire/shared-listener.ts'
 import { AccountShare } from './account-share.ts'
 import { costOfIncluded } from './included-relation.ts'
-import { leftWaiting } from './left-waiting.ts'
-import { hasAllAfter, modelsMissed, newestOf, ordinalOf, passedOrdinalOf } from './log-transactions.ts'
+import { endWhoLeftWaiting } from './left-waiting.ts'
+import { modelsMissed, newestOf, ordinalOf, passedOrdinalOf } from './log-transactions.ts'
 import { OpenSubscriptions } from './open-subscriptions.ts'
 import { RelatedAudiences } from './related-audiences.ts'
 import type { RelatedHost, RelatedReading, RelatedRequest } from './related-request.ts'
@@ -176,6 +176,12 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#bus.hold(models)
   }
 
+  standAside(isAside: boolean): void {
+    this.#endings.standAside(isAside)
+    callAll(this.#open.all(), (subscription) => this.#endIfDue(subscription))
+    this.#bus.standAside(isAside)
+  }
+
   cut(model: string, cut?: PublicationCut): void {
     const error = cut?.error ?? cannotGoOn('changes of its model could not be read for a while', model)
     this.#endAll(error, model, cut?.position?.commitLsn)
@@ -234,7 +240,8 @@ export class SetsBus implements ChangeBus, RelatedHost {
     this.#untilLook -= 1
     if (this.#untilLook > 0) return
     this.#untilLook = LOOK_INTERVAL
-    this.#look(history, graph)
+    // The rest of the past is forgotten.
+    graph.prune(endWhoLeftWaiting(history.log, this.#open.behind(), graph.ordinal))
   }
 
   /** A fault of rowcast's own: sets that have passed over a transaction would show what they hide. */
@@ -247,19 +254,6 @@ export class SetsBus implements ChangeBus, RelatedHost {
   #endWhoMissed({ log }: History, ordinal: number): void {
     for (const model of modelsMissed(log, this.#open.models, ordinal - 1))
       this.#endAll(cannotGoOn('a transaction is larger than what is retained', model), model)
-  }
-
-  /** Who left so much waiting that the log has moved on ends; the rest of the past is forgotten. */
-  #look({ log }: History, graph: SetGraph): void {
-    let oldest = graph.ordinal
-    for (const subscription of this.#open.behind()) {
-      const { behindFrom, models, lastCursor } = subscription
-      if (behindFrom === null) continue
-      if ([...models].every((model) => hasAllAfter(log, model, behindFrom)))
-        oldest = Math.min(oldest, behindFrom)
-      else subscription.end(leftWaiting(lastCursor))
-    }
-    graph.prune(oldest)
   }
 
   #noticeAll(): void {

@@ -51,6 +51,12 @@ export interface DurabilityOptions {
    * stream, in milliseconds. Waiting for locks and for a new slot comes on top. @default 10_000 // 10 s
    */
   readonly answerTimeoutMs?: number | undefined
+  /**
+   * How long another process may read the slot before subscriptions here, which get nothing meanwhile, end with SERVER_STANDING_BY, and
+   * new ones are refused with it; over when this process takes over. `Infinity`: they wait for that, for workers without clients. Not
+   * where a broker brings the changes. In milliseconds. @default 10_000 // 10 s
+   */
+  readonly standbyPatienceMs?: number | undefined
 }
 
 /** How the stream is asked for. */
@@ -105,6 +111,12 @@ export const DURABILITY = {
     byDefault: '60 s',
     meaning: 'not ready when WAL has waited so long and no change came',
   }),
+  standbyPatienceMs: option({
+    check: maybe(isPositive),
+    byDefault: '10 s',
+    meaning:
+      'how long another process may read the slot before subscriptions here end with `SERVER_STANDING_BY` (`Infinity`: they wait): [failure-modes](failure-modes.md), 17',
+  }),
 } satisfies OptionRows<DurabilityOptions>
 
 /** The rows of these options. @internal: as above */
@@ -125,7 +137,13 @@ export const WIRE = {
 /** The same, complete. */
 export type Durability = Pick<
   ReplicationSourceOptions,
-  'retention' | 'slotLostPolicy' | 'slotBudget' | 'isFailover' | 'watchIntervalMs' | 'stalledAfterMs'
+  | 'retention'
+  | 'slotLostPolicy'
+  | 'slotBudget'
+  | 'isFailover'
+  | 'watchIntervalMs'
+  | 'stalledAfterMs'
+  | 'standbyPatienceMs'
 >
 
 /** Fills in the defaults. @throws CONFIG_BAD_FIELD */
@@ -145,5 +163,6 @@ export function resolveDurability(options: DurabilityOptions & WireOptions): Dur
     isFailover: given.failover ?? false,
     watchIntervalMs: given.watchIntervalMs ?? 10_000,
     stalledAfterMs: given.stalledAfterMs ?? 60_000,
+    standbyPatienceMs: given.standbyPatienceMs ?? 10_000,
   }
 }

@@ -22,6 +22,7 @@ import { type PreparedStream, prepareStream } from './session/slot-preparation.t
 import type { ReplicationSourceOptions } from './session/source-options.ts'
 import { errorOf, isFlowing, isReady, type ReadinessReading } from './session/source-readiness.ts'
 import type { SourceStatus } from './session/source-status.ts'
+import { StandbyPatience } from './session/standby-patience.ts'
 import { Waiters } from './session/waiters.ts'
 import { WakeableWait } from './session/wakeable-wait.ts'
 import type { SetupStep } from './setup/setup-plan.ts'
@@ -65,6 +66,7 @@ class SourceWorker implements ReplicationSource {
   readonly #waiters = new Waiters()
   readonly #attempts = new Attempts()
   readonly #wait = new WakeableWait()
+  readonly #patience: StandbyPatience
   #state: SourceState = 'idle'
   #phase: StreamPhase = 'preparing'
   #lastError: RowcastError | null = null
@@ -85,7 +87,9 @@ class SourceWorker implements ReplicationSource {
       options.onGap(error)
     })
     this.#session = createStreamSession({ ...options, target }, () => this.#waiters.settle())
-    this.#repair = new SlotRepair({ ...options, target, hasStreamed: () => this.#hasStreamed })
+    this.#patience = new StandbyPatience(options)
+    const hasStreamed = (): boolean => this.#session.position.past !== null
+    this.#repair = new SlotRepair({ ...options, target, hasStreamed })
   }
 
   start(): void {
@@ -138,10 +142,6 @@ class SourceWorker implements ReplicationSource {
     return this.#waiters.when(() => isReady(this.#readReadiness()))
   }
 
-  get #hasStreamed(): boolean {
-    return this.#session.position.past !== null
-  }
-
   #readAttempt(): AttemptReading {
     return { hasDelivered: this.#session.hasDelivered, nowMs: performance.now() }
   }
@@ -161,6 +161,7 @@ class SourceWorker implements ReplicationSource {
 
   #transition(event: SourceEvent): void {
     this.#state = SOURCE_TRANSITIONS[this.#state][event]
+    this.#patience.note(event)
     this.#waiters.settle()
   }
 
@@ -261,6 +262,8 @@ class SourceWorker implements ReplicationSource {
     this.#lastError = error
     if (this.#options.relay !== undefined) this.#gaps.leaveToReader()
     this.#transition('slotInUse')
+    // Our own of before may have it for a moment, and nobody else has the changes then.
+    if (error.details['pid'] !== this.#walsenderPid) this.#patience.noteSlotInUse(performance.now())
   }
 
   /** An error of a running stream may be one of the form that was asked for; returns how long to wait. */

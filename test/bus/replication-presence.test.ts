@@ -24,6 +24,28 @@ it('at the deadline a wait ends, however many wait', async () => {
   for (const wait of waits) await expect(wait).rejects.toMatchObject({ code: 'NO_STREAM_YET' })
 })
 
+it('nobody waits where another process has the changes, from then on and until that is over', async () => {
+  const presence = new StreamPresence(60_000)
+  const never = () => new Promise<void>(() => undefined)
+  const waits = () => [presence.whenReady(never), presence.whenLive()]
+  const before = waits()
+  // What an application waits for goes on: it is there once this process takes over.
+  let isSettled = false
+  const end = () => {
+    isSettled = true
+  }
+  void presence.untilEnd(never()).then(end, end)
+  presence.onStandAside(true)
+  for (const wait of [...before, ...waits()])
+    await expect(wait).rejects.toMatchObject({ code: 'SERVER_STANDING_BY' })
+  presence.onOpened()
+  await expect(presence.whenLive()).rejects.toMatchObject({ code: 'SERVER_STANDING_BY' })
+  presence.onStandAside(false)
+  expect(presence.whenLive()).toBeNull()
+  expect(isSettled).toBe(false)
+  presence.end()
+})
+
 const fetchFailed = new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') })
 
 it.each([

@@ -36,6 +36,28 @@ async function drain(subscription: BusSubscription) {
   return { seen, cursor: undefined }
 }
 
+describe('a bus that stands aside', () => {
+  it('delivers what waits, ends after it, and serves all again once that is over; who observes stays', async () => {
+    const { bus, publish } = openBus()
+    const users = bus.subscribe({ model: 'User' })
+    const observer = bus.subscribe({ model: 'User', isObserver: true })
+    publish(10, 2)
+    bus.standAside(true)
+    const late = bus.subscribe({ model: 'User', after: cursorAt(10, 0) })
+    expect(await drain(users)).toEqual({
+      seen: [cursorAt(10, 0), cursorAt(10, 1)],
+      cursor: cursorAt(10, 1),
+    })
+    expect(await drain(late)).toMatchObject({ seen: [] })
+    bus.standAside(false)
+    const again = bus.subscribe({ model: 'User', after: cursorAt(10, 1) })
+    publish(20, 1)
+    expect((await again.next()).value.change.cursor).toBe(cursorAt(20, 0))
+    bus.stop(errorOf)
+    expect((await drain(observer)).seen).toEqual([cursorAt(10, 0), cursorAt(10, 1), cursorAt(20, 0)])
+  })
+})
+
 describe('a bus that stops', () => {
   it('delivers what waits, and ends after it', async () => {
     const { bus, publish } = openBus()

@@ -1,4 +1,4 @@
-/** A server that stops says where to go on: the next attempt does, even if no change has come for long. */
+/** A server that stops, or stands by, says where to go on: the next attempt does, even if no change has come for long. */
 import type { Client, Sink, SubscribePayload } from 'graphql-ws'
 import { expect, it } from 'vitest'
 import { subscribeResumable } from '../../src/client/resumable-subscription.ts'
@@ -15,11 +15,9 @@ function fakeClient(answers: readonly ((sink: Sink) => void)[]) {
   return { asked, client: { subscribe } as unknown as Client }
 }
 
-it('goes on after the cursor of SERVER_STOPPING', async () => {
+it.each(['SERVER_STOPPING', 'SERVER_STANDING_BY'])('goes on after the cursor of %s', async (code) => {
   const stopping = (extensions: object) => (sink: Sink) =>
-    sink.error([
-      { message: 'The server is stopping.', extensions: { code: 'SERVER_STOPPING', ...extensions } },
-    ])
+    sink.error([{ message: 'The server is stopping.', extensions: { code, ...extensions } }])
   const { asked, client } = fakeClient([
     stopping({ cursor: 'newer', retryAfterMs: 1 }),
     // An older server says less.

@@ -89,7 +89,10 @@ describe.skipIf(!hasHaproxy())('behind HAProxy', () => {
     const ports = [await findFreePort(), await findFreePort()] as const
     const port = await findFreePort()
     const open = (which: number) =>
-      openService(database, { port: ports[which] ?? 0, config: { trustedProxyCount: 1 } })
+      openService(database, {
+        port: ports[which] ?? 0,
+        config: { trustedProxyCount: 1, standbyPatienceMs: 1_000 },
+      })
     const running = [await open(0)]
     await running[0]?.service.rowcast.ready()
     running.push(await open(1))
@@ -139,6 +142,52 @@ describe.skipIf(!hasHaproxy())('behind HAProxy', () => {
     const ledger = Array.from({ length: written }, (_, index) => String(index))
     for (const { seen } of readers) expect(seen).toEqual(ledger)
   }, 120_000)
+
+  // HAProxy takes a server for one that is up before its first check: here it never learns that one of them is not ready.
+  it('who reaches the service that stands by is sent away, and comes through with every change once', async () => {
+    await using database = await openDatabase({ migrate: true })
+    const config = { trustedProxyCount: 1, standbyPatienceMs: 500 }
+    await using active = await openService(database, { config })
+    await active.service.rowcast.ready()
+    await using idle = await openService(database, { config })
+    const after = await active.service.rowcast.changeCursor()
+    const port = await findFreePort()
+    const ports = [active, idle].map(({ url }) => Number(new URL(url).port))
+    const unaware = serviceConfig(port, ports).replace('GET /health/ready', 'GET /health/live')
+    await using _proxy = await openHaproxy(port, unaware)
+    const arrivals = { idle: 0 }
+    idle.service.rowcast.observe({
+      onSubscribed() {
+        arrivals.idle += 1
+      },
+    })
+    const url = `127.0.0.1:${port}/graphql`
+    const retryWait = () => new Promise<void>((resolve) => setTimeout(resolve, 20))
+    const openSocket = () =>
+      createClient({
+        ...{ url: `ws://${url}`, webSocketImpl: WebSocket, shouldRetry: () => true, retryWait },
+        retryAttempts: Number.POSITIVE_INFINITY,
+      })
+    // In turn: one of each kind begins at the one that stands by, or goes there once it is sent away.
+    const readers = [
+      openStayingReader('a WebSocket', openSocket(), after),
+      openStayingReader('another WebSocket', openSocket(), after),
+      openStayingReader('an event stream', createSseClient({ url: `http://${url}` }), after),
+      openStayingReader('another event stream', createSseClient({ url: `http://${url}` }), after),
+    ]
+    const writer = startTagWriter(database, 5)
+    await awaitSeen(readers, writer, (fewest) => fewest > 20)
+    await writer.stop()
+    const { written } = writer
+    await awaitSeen(readers, writer, (fewest) => fewest === written)
+    const ledger = Array.from({ length: written }, (_, index) => String(index))
+    for (const reader of readers) {
+      expect(reader.seen).toEqual(ledger)
+      await reader.close()
+    }
+    expect(arrivals.idle).toBeGreaterThan(0)
+    expect(idle.service.rowcast.status().state).toBe('standby')
+  }, 90_000)
 
   // Checks follow one another after 100 ms, and an answer takes more.
   it('a service that is slow to answer is not taken for one that is gone', async () => {

@@ -82,8 +82,13 @@ const OF_ROWS: readonly string[] = [
   ...['LIST_TOO_COSTLY', 'LIST_TOO_LARGE'],
 ]
 
+/** No stream has it as an error but a multipart response: clients come back from what is closed. server/standing-by.pg shows it. */
+const OF_CONNECTIONS: readonly string[] = ['SERVER_STANDING_BY']
+
 const ENDING = Object.entries<ErrorEntry>(ERRORS).flatMap(([code, { ends }]) =>
-  ends === undefined || OF_ROWS.includes(code) ? [] : ([[code as ErrorCode, ends]] as const),
+  ends === undefined || OF_ROWS.includes(code) || OF_CONNECTIONS.includes(code)
+    ? []
+    : ([[code as ErrorCode, ends]] as const),
 )
 
 async function openWorld({ context }: Cause): Promise<World> {

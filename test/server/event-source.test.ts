@@ -54,7 +54,7 @@ describe('an event stream', () => {
     const cursor = `01${'0'.repeat(48)}`
     source.fail(new RowcastError('SERVER_STOPPING', 'Stopping.', { details: { cursor, retryAfterMs: 70 } }))
     const events = await text()
-    expect(events).toMatch(new RegExp(`\n\nid: ${cursor}\nretry: 70\n\n$`))
+    expect(events).toMatch(new RegExp(`\n\n: SERVER_STOPPING\nid: ${cursor}\nretry: 70\n\n$`))
     expect(events).not.toContain('event:')
   })
 })

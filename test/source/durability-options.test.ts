@@ -10,6 +10,7 @@ describe('resolveDurability', () => {
       isFailover: false,
       watchIntervalMs: 10_000,
       stalledAfterMs: 60_000,
+      standbyPatienceMs: 10_000,
     })
   })
 

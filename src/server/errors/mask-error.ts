@@ -151,13 +151,14 @@ function refused(located: GraphQLError | null, id: string): GraphQLError {
   return new GraphQLError(message, { nodes: located?.nodes ?? null, path: located?.path ?? null, extensions })
 }
 
-/** Yoga reads the status of an answer from `extensions.http`. */
+/** Yoga reads the status of an answer, and more of its headers, from `extensions.http`. */
 function withHttpStatus(error: GraphQLError): GraphQLError {
-  const { code, http } = error.extensions
+  const { code, http, retryAfterMs } = error.extensions
   const status = isErrorCode(code) ? errorEntry(code).httpStatus : undefined
-  return status === undefined || http !== undefined
-    ? error
-    : remake(error, error.message, { ...error.extensions, http: { status } })
+  if (status === undefined || http !== undefined) return error
+  const isPassing = typeof retryAfterMs === 'number'
+  const headers = isPassing ? { headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) } } : {}
+  return remake(error, error.message, { ...error.extensions, http: { status, ...headers } })
 }
 
 function withCode(error: GraphQLError): GraphQLError {

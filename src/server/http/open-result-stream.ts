@@ -170,7 +170,7 @@ class ResultWriter {
     const { [RESULT_TEXT]: made, [DELIVERY]: delivery } = result
     const { isStopping, payloadBytesMax, mask } = this.#options
     const fault = result.errors?.find(({ extensions }) => endsConnection(extensions['code']))
-    if (fault?.extensions['code'] === 'SERVER_STOPPING' && isStopping())
+    if (fault !== undefined && comesBack(fault, isStopping))
       return { pieces: [this.#writer.comeBack(fault)], isEnd: true }
     try {
       const text = made?.text ?? formatResult(result)
@@ -197,9 +197,16 @@ class ResultWriter {
   }
 }
 
+/** Whether the client is to come back, and be served elsewhere. */
+function comesBack({ extensions: { code } }: GraphQLError, isStopping: () => boolean): boolean {
+  return code === 'SERVER_STANDING_BY' || (code === 'SERVER_STOPPING' && isStopping())
+}
+
 /** Status that an error asks for whatever the media type; Yoga has it in `extensions.http`. */
 function statusOf({ errors = [] }: ExecutionResult): number {
   const statuses = errors.flatMap(({ extensions }) => {
+    // An EventSource that gets it would not come back.
+    if (extensions['code'] === 'SERVER_STANDING_BY') return []
     const { status, spec } = (extensions['http'] ?? {}) as { status?: number; spec?: boolean }
     return status === undefined || spec === true ? [] : [status]
   })

@@ -34,6 +34,6 @@ export interface ResponseWriter {
   connectionError(text: string): string
   /** @param last the result before it */
   end(last: ExecutionResult): string
-  /** In place of an end where the server stops, and the client is to come back. @param error SERVER_STOPPING, with what to go on after */
+  /** In place of an end where the server stops or stands by, and the client is to come back. @param error which of them, with what to go on after */
   comeBack(error: GraphQLError): string
 }

@@ -24,9 +24,9 @@ const WRITER: ResponseWriter = {
   },
   end: completeEvent,
   // No `complete`, nor an error: to clients both are final, and the end of a response is a connection that was lost.
-  // Fields without data are no event.
-  comeBack: ({ extensions: { cursor, retryAfterMs } }) =>
-    `${idOf(cursor)}retry: ${typeof retryAfterMs === 'number' ? retryAfterMs : RETRY_SOON_MS}\n\n`,
+  // Fields without data are no event, and a comment is for people.
+  comeBack: ({ extensions: { code, cursor, retryAfterMs } }) =>
+    `: ${String(code)}\n${idOf(cursor)}retry: ${typeof retryAfterMs === 'number' ? retryAfterMs : RETRY_SOON_MS}\n\n`,
 }
 
 /** Server-Sent Events. */

@@ -13,6 +13,7 @@ import type { SocketBudget } from '../limits/socket-budget.ts'
 import type { SocketReading } from '../limits/socket-reading.ts'
 import type { ConnectionState } from '../session/connection-state.ts'
 import { AnswerTurns } from './answer-turns.ts'
+import { SocketDeparture } from './socket-departure.ts'
 import { SocketOperations } from './socket-operations.ts'
 import type { SocketSender } from './socket-sender.ts'
 import { formatBookmarks, type ProtocolSocket, type SocketPhase } from './websocket-protocol.ts'
@@ -59,6 +60,9 @@ export class ClientSocket implements ProtocolSocket {
   stopSession: (() => void) | null = null
   /** Null until the first query: most sockets send none. */
   #answers: AnswerTurns | null = null
+  /** Null for nearly all. */
+  #departure: SocketDeparture | null = null
+  readonly #guard: Guard
   readonly #webSocket: WebSocket
   readonly #budget: SocketBudget
   readonly #reading: ClientSocketOptions['reading']
@@ -72,6 +76,7 @@ export class ClientSocket implements ProtocolSocket {
     this.#webSocket = webSocket
     this.#budget = options.socketBudget
     this.#reading = options.reading
+    this.#guard = guard
     this.outbox = outbox
     this.send = send
     this.operations = new SocketOperations(operationsMax, guard, turns)
@@ -82,6 +87,11 @@ export class ClientSocket implements ProtocolSocket {
   get answers(): AnswerTurns {
     this.#answers ??= new AnswerTurns(this.#budget)
     return this.#answers
+  }
+
+  get departure(): SocketDeparture {
+    this.#departure ??= new SocketDeparture(this, this.#guard)
+    return this.#departure
   }
 
   get isOpen(): boolean {

@@ -27,6 +27,7 @@ import type { GraphqlHandler } from '../graphql-pipeline.ts'
 import type { ServerLimits } from '../limits/limits.ts'
 import { CONNECTION, type ConnectionState, formatGraphqlError } from '../session/connection-state.ts'
 import type { AnswerTurns } from './answer-turns.ts'
+import { isSentAway, type SocketDeparture } from './socket-departure.ts'
 import type { Operation, SocketOperations } from './socket-operations.ts'
 import type { SocketSender } from './socket-sender.ts'
 
@@ -53,6 +54,8 @@ export interface OperationSocket {
   readonly outbox: SocketOutbox
   /** Where everything else goes. */
   readonly send: SocketSender
+  /** How its client is sent to another process. */
+  readonly departure: SocketDeparture
   /** Whether the client takes the end of its subscriptions as an error when the server stops. */
   readonly isNotifiedOfStop: boolean
 }
@@ -120,7 +123,9 @@ async function execute(
 ): Promise<void> {
   const send = (result: ExecutionResult): Promise<void> => {
     const bytesMax = resultBytesMax(pipeline.limits, args.document, args.operationName)
-    return sendResult(operation, result, socket, { ...pipeline, bytesMax })
+    // A mutation is not to be done once more elsewhere.
+    const mayLeave = isSubscription || isQuery(args)
+    return sendResult(operation, result, socket, { ...pipeline, bytesMax, mayLeave })
   }
   if (!isSubscription) {
     // A client that completes it, or leaves, waits for it no more.
@@ -139,20 +144,27 @@ async function execute(
   await result.next()
 }
 
+/** What one result is sent by. */
+interface ResultRules extends Pick<OperationPipeline, 'errorMask' | 'limits'> {
+  readonly bytesMax: number
+  /** Whether its client may ask another process for it. */
+  readonly mayLeave: boolean
+}
+
 /** The one result of a query or mutation, or of a subscription that does not begin. */
 async function sendResult(
   operation: Operation,
   { data, errors, extensions }: ExecutionResult,
   socket: OperationSocket,
-  { errorMask, bytesMax }: Pick<OperationPipeline, 'errorMask'> & { readonly bytesMax: number },
+  { errorMask, limits, bytesMax, mayLeave }: ResultRules,
 ): Promise<void> {
   if (operation.isOver) return
+  const shown = errors?.map((error) => formatGraphqlError(errorMask.mask(error)))
+  if (shown !== undefined && mayLeave && isSentAway(shown)) return leave(operation, shown, socket, limits)
   const payload = {
     ...(data === undefined ? {} : { data }),
     ...(extensions === undefined ? {} : { extensions }),
-    ...(errors === undefined
-      ? {}
-      : { errors: errors.map((error) => formatGraphqlError(errorMask.mask(error))) }),
+    ...(shown === undefined ? {} : { errors: shown }),
   }
   const text = jsonWithin({ id: operation.id, type: MessageType.Next, payload }, bytesMax)
   if (text === null) throw payloadTooLarge(bytesMax)
@@ -167,8 +179,19 @@ async function sendErrors(
 ): Promise<void> {
   const { errorMask } = pipeline
   const payload = errors.map((error) => formatGraphqlError(errorMask.mask(error)))
+  if (isSentAway(payload)) return leave(operation, payload, socket, pipeline.limits)
   if (isLeftOpen(payload, socket, pipeline)) return
   await sendEnd(operation, socket, { type: MessageType.Error, payload })
+}
+
+/** Its client is to go on with it at another process. */
+function leave(
+  operation: Operation,
+  payload: readonly GraphQLFormattedError[],
+  { operations, departure }: OperationSocket,
+  { drainTimeoutMs }: ServerLimits,
+): void {
+  if (operations.close(operation)) departure.park(operation, payload, drainTimeoutMs)
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Guard } from '../../guard.ts'
 
 /** What has to be ended with its operation. */
 export interface OwnedResults {
-  /** A cursor that everything stands before that has been sent; null while something waits. */
+  /** A cursor that everything stands before that has been sent; null while something waits. Of streams only. */
   bookmark?(): string | null
   return(): Promise<unknown>
 }
@@ -25,6 +25,11 @@ export class Operation {
   constructor(id: string, bookmarkKey: string | null) {
     this.id = id
     this.bookmarkKey = bookmarkKey
+  }
+
+  /** Whether results come for it as they are made. */
+  get isStreaming(): boolean {
+    return this.#results?.bookmark !== undefined
   }
 
   /** A new cursor to go on after, though no change came; null where there is none. */
@@ -77,6 +82,8 @@ export type StartVerdict = 'started' | 'idInUse' | 'tooMany'
 
 /** The operations of one socket. */
 export class SocketOperations {
+  /** Called when nothing is at work any more. */
+  onIdle: (() => void) | null = null
   readonly #operationsMax: number
   readonly #guard: Guard
   readonly #turns: Pick<TurnShare, 'wait'>
@@ -100,6 +107,11 @@ export class SocketOperations {
   /** Operations that are open, and those that have ended and are still at work. */
   get count(): number {
     return this.#workingCount + this.#waiting.size
+  }
+
+  /** Whether one of those that are open streams. */
+  get isStreaming(): boolean {
+    return [...this.#open.values()].some((operation) => operation.isStreaming)
   }
 
   /**
@@ -171,6 +183,7 @@ export class SocketOperations {
       this.close(operation)
       this.#workingCount -= 1
       this.#startNext()
+      if (this.count === 0) this.onIdle?.()
     }
   }
 

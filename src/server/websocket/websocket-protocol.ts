@@ -21,6 +21,7 @@ import { type ConnectionState, formatGraphqlError } from '../session/connection-
 import type { Session } from '../session/context.ts'
 import type { SessionKeeper } from '../session/session-keeper.ts'
 import { type OperationPipeline, type OperationSocket, runOperation } from './run-operation.ts'
+import { TRY_AGAIN_LATER } from './socket-departure.ts'
 
 /** What the protocol needs. */
 export interface WebSocketProtocolOptions extends OperationPipeline {
@@ -51,9 +52,6 @@ export interface WebSocketProtocol {
   /** Handles a message; never throws. */
   receive(socket: ProtocolSocket, text: string): void
 }
-
-/** The server cannot do it now; the client may ask again. RFC 6455, section 7.4.1, and its registry at IANA. */
-export const TRY_AGAIN_LATER = 1013
 
 export function createWebSocketProtocol(options: WebSocketProtocolOptions): WebSocketProtocol {
   return {
@@ -132,7 +130,9 @@ async function letIn(
   if (!socket.isOpen) return
   const account = accounts.open(socket.address, session.viewerKey)
   socket.connection = { kind: 'websocket', address: socket.address, session, account }
-  socket.stopSession = sessions.watch(session, (why) => socket.close(CloseCode.Forbidden, why.code))
+  socket.stopSession = sessions.watch(session, (why) =>
+    socket.close(closeCodeOf({ code: why.code }), why.code),
+  )
   socket.phase = 'letIn'
   await socket.send(JSON.stringify({ type: MessageType.ConnectionAck }))
 }

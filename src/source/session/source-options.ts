@@ -42,6 +42,8 @@ export interface ReplicationSourceOptions {
   readonly onCut: (model: string, cut: PublicationCut) => void
   /** Changes of these models wait behind one that cannot be sent, and why; of all others none is known to. */
   readonly onBlocked: (blocked: ReadonlyMap<string, RowcastError>) => void
+  /** Another process has been reading the slot for `standbyPatienceMs`: nothing comes here; or that is over. @default nobody waits here */
+  readonly onStandAside?: ((isAside: boolean) => void) | undefined
   /** Those who read what is published, for whom reading from PostgreSQL may wait. @default nobody */
   readonly awaited?: AwaitedReaders | undefined
   /** Keeps where models changed last, across restarts. @default nobody does */
@@ -72,6 +74,8 @@ export interface ReplicationSourceOptions {
   readonly watchIntervalMs: number
   /** How long WAL may wait without any of it coming before the source is not ready. */
   readonly stalledAfterMs: number
+  /** How long another process may read the slot before those who wait here are sent away. @default 10_000 // 10 s */
+  readonly standbyPatienceMs?: number | undefined
   readonly applicationName: string
   /** Random number in [0, 1) for the jitter of the waits. */
   readonly random: () => number
