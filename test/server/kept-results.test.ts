@@ -9,6 +9,8 @@ import { ResultText } from '../../src/server/delivery/result-text.ts'
 import { plainChange } from '../support/plain-change.ts'
 
 const RESULTS = 100
+/** Nothing is on its way for long. */
+const onTheirWay = { make: <Result>(_: object, begin: () => Result) => begin() }
 const KIB = 1024
 
 const schema = buildSchema('type Query { a: Int } type Subscription { name: String }')
@@ -22,7 +24,7 @@ function countMade(
 ): number {
   let made = 0
   const groups = createDeliveryGroups({
-    ...{ keptBytesMax, isBusy: () => true, guard: createGuard(silentLogger) },
+    ...{ keptBytesMax, isBusy: () => true, guard: createGuard(silentLogger), onTheirWay },
     mask: () => new GraphQLError('masked'),
   })
   const members = [groups.join(args, 'all', true), groups.join(args, 'all', true)]
@@ -68,7 +70,7 @@ test('a change whose bytes are known is not decoded to be weighed', () => {
     },
   })
   const groups = createDeliveryGroups({
-    ...{ keptBytesMax: KIB * KIB, isBusy: () => true, guard: createGuard(silentLogger) },
+    ...{ keptBytesMax: KIB * KIB, isBusy: () => true, guard: createGuard(silentLogger), onTheirWay },
     mask: () => new GraphQLError('masked'),
   })
   const members = [groups.join(args, 'all', true), groups.join(args, 'all', true)]
@@ -90,7 +92,7 @@ test('a list that failed for the first of its screens is made again for the next
   }
   let isBusy = true
   const groups = createDeliveryGroups({
-    ...{ keptBytesMax: KIB * KIB, isBusy: () => isBusy, guard: createGuard(silentLogger) },
+    ...{ keptBytesMax: KIB * KIB, isBusy: () => isBusy, guard: createGuard(silentLogger), onTheirWay },
     mask: () => new GraphQLError('masked'),
   })
   const group = groups.join(args, 'all', true)

@@ -5,6 +5,7 @@
 import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql'
 import type { DeliveryPull } from '../../bus/bus.ts'
 import { heapBytesLeft, resultBytesMaxOf } from '../../bus/heap-bounds.ts'
+import { guardTimers, NODE_TIMERS } from '../../bus/time-slices.ts'
 import { TurnShare } from '../../bus/turn-share.ts'
 import { audienceOf } from '../../graphql/audience.ts'
 import { openSourceEvents } from '../../graphql/graphql-version.ts'
@@ -13,7 +14,7 @@ import type { PipelinePlugin } from '../session/connection-state.ts'
 import { createDeliveryGroups, type DeliveryGroups } from './delivery-group.ts'
 import { createDeliveryTurn, type DeliveryTurn } from './delivery-turn.ts'
 import { createFrameBatch, type FrameBatch } from './frame-batch.ts'
-import { ResultsOnTheirWay } from './results-ahead.ts'
+import { ResultsOnTheirWay } from './results-on-their-way.ts'
 import { ResultStream } from './subscription-results.ts'
 
 /** What deliveries need. */
@@ -62,10 +63,12 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { mask, guard, nowMs, payloadBytesMax, within = (work) => work } = options
   const turn = createDeliveryTurn(guard, nowMs)
   const turns = new TurnShare({ guard, isOneByOne: true, nowMs })
-  const onTheirWay = new ResultsOnTheirWay(nowMs)
+  const timers = guardTimers({ ...NODE_TIMERS, nowMs: nowMs ?? NODE_TIMERS.nowMs }, guard)
+  const onTheirWay = new ResultsOnTheirWay({ turns, timers })
   const keptBytesMax = resultBytesMaxOf(heapBytesLeft())
   const isBusy = () => turn.isBusy || turns.isBusy
-  const groups = createDeliveryGroups({ mask, guard, keptBytesMax, isBusy, within, payloadBytesMax })
+  const bounds = { keptBytesMax, payloadBytesMax }
+  const groups = createDeliveryGroups({ mask, guard, onTheirWay, isBusy, within, ...bounds })
   const onDelivered = options.onDelivered && guard.wrap('count a delivery', options.onDelivered)
 
   async function subscribe(args: ExecutionArgs): Promise<ResultStream | ExecutionResult> {

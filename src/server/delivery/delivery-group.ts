@@ -12,7 +12,8 @@ import { operationKey } from '../execution/operation-shape.ts'
 import { hasLongerTexts } from './bounded-json.ts'
 import { type Kept, KeptResults } from './kept-results.ts'
 import { type DeliveryResult, FailedResult, formatResult, ResultText } from './result-text.ts'
-import { identityOf, isWhole, rowBytesOfEvent } from './shared-event.ts'
+import type { ResultsOnTheirWay } from './results-on-their-way.ts'
+import { changesOf, identityOf, isWhole, rowBytesOfEvent } from './shared-event.ts'
 
 /** A group, as its members use it. */
 export interface DeliveryGroup {
@@ -43,6 +44,8 @@ export interface DeliveryGroupsOptions {
   /** Whether members are about to take what is there. */
   readonly isBusy: () => boolean
   readonly guard: Guard
+  /** Those of all groups that wait for something. */
+  readonly onTheirWay: Pick<ResultsOnTheirWay, 'make'>
   /** What results may take that wait for members that have not come yet; beyond it they are recreated. */
   readonly keptBytesMax: number
   /** What resolvers give, unless they take too long. @default without an end */
@@ -84,12 +87,16 @@ class Executor {
   readonly #mayCompile: boolean
   readonly #within: NonNullable<DeliveryGroupsOptions['within']>
   readonly #bytesMax: number
+  readonly #onTheirWay: Pick<ResultsOnTheirWay, 'make'>
+  /** Whether the last had nothing to wait for: then those of others do not matter to the next. */
+  #isAtOnce = false
   /** Undefined until the first delivery: many subscriptions never get one. */
   #compiled: CompiledOperation | null | undefined
 
   constructor(options: DeliveryGroupsOptions, mayCompile: boolean) {
-    const { mask, within = (work) => work, payloadBytesMax = Number.POSITIVE_INFINITY } = options
+    const { mask, onTheirWay, within = (work) => work, payloadBytesMax = Number.POSITIVE_INFINITY } = options
     this.#mask = mask
+    this.#onTheirWay = onTheirWay
     this.#mayCompile = mayCompile
     this.#within = within
     this.#bytesMax = payloadBytesMax
@@ -127,7 +134,13 @@ class Executor {
     if (compiled !== null) {
       return new ResultText(compiled.text, compiled.hasCursor ? (value as Delivery).change.cursor : null)
     }
+    const result = { changes: changesOf(value), isUrgent: this.#isAtOnce }
+    return this.#onTheirWay.make(result, () => this.#begin(value, args))
+  }
+
+  #begin(value: unknown, args: ExecutionArgs): ResultText | Promise<ResultText> {
     const result = executeResult(value, args)
+    this.#isAtOnce = !isPromise(result)
     const format = (settled: ExecutionResult) => {
       if (hasLongerTexts(settled.data, this.#bytesMax)) throw payloadTooLarge(this.#bytesMax, value)
       return formatResult(settled, (error) => this.#maskOf(error, settled, value))

@@ -4,6 +4,7 @@
  */
 import type { DeliveryPull } from '../../bus/bus.ts'
 import { type DeliveryResult, FailedResult } from './result-text.ts'
+import type { ResultsOnTheirWay } from './results-on-their-way.ts'
 import { changesOf } from './shared-event.ts'
 
 /** A result on its way, and what it is of. */
@@ -21,48 +22,8 @@ const CHANGES_MAX = 100
 /** Characters of results that are there and have to wait for an earlier one. */
 const CHARACTERS_MAX = 1024 * 1024
 
-/** The same of all subscriptions of a server; each may have one result, whatever others have. */
-const ALL_CHANGES_MAX = 500
 /** The longest that others wait for the results that one of many subscriptions begins at once, beside the one that is begun when it is over. */
 const BEGINNING_MS = 1
-
-/** What all subscriptions of a server have on its way. */
-export class ResultsOnTheirWay {
-  readonly #nowMs: () => number
-  /** Changes in them. */
-  #changes = 0
-  readonly #pending = new Set<Promise<unknown>>()
-
-  constructor(nowMs: () => number = () => performance.now()) {
-    this.#nowMs = nowMs
-  }
-
-  get hasRoom(): boolean {
-    return this.#changes < ALL_CHANGES_MAX
-  }
-
-  /** Whether more are on their way than one subscription has: those of one are read together, however long it takes to begin them. */
-  get isCrowded(): boolean {
-    return this.#changes > CHANGES_MAX
-  }
-
-  get nowMs(): number {
-    return this.#nowMs()
-  }
-
-  /** Counts one of so many changes until it is there, whoever waits for it by then. One that several wait for is one. */
-  async add<Result>(pending: Promise<Result>, changes: number): Promise<Result> {
-    if (this.#pending.has(pending)) return await pending
-    this.#pending.add(pending)
-    this.#changes += changes
-    try {
-      return await pending
-    } finally {
-      this.#pending.delete(pending)
-      this.#changes -= changes
-    }
-  }
-}
 
 /** What results ahead need. */
 export interface ResultsAheadOptions {
@@ -104,7 +65,7 @@ export class ResultsAhead {
     this.#entries.push(entry)
     this.#changes += entry.changes
     if (pending instanceof Promise) {
-      const settled = this.#settleLater(entry, this.#all.add(pending, entry.changes))
+      const settled = this.#settleLater(entry, pending)
       // Nobody may come for it.
       settled.catch(() => undefined)
       entry.pending = settled

@@ -15,7 +15,8 @@ import type { DeliveryGroup } from './delivery-group.ts'
 import type { FrameBatch } from './frame-batch.ts'
 import { type PulledIterator, pullFrom } from './iterator-pull.ts'
 import { type DeliveryResult, FailedResult, type ResultText } from './result-text.ts'
-import { type AheadResult, ResultsAhead, type ResultsOnTheirWay } from './results-ahead.ts'
+import { type AheadResult, ResultsAhead } from './results-ahead.ts'
+import type { ResultsOnTheirWay } from './results-on-their-way.ts'
 import type { FrameSource, SocketOutbox } from './socket-outbox.ts'
 
 /** Where a result's finished text is found: results are passed on by Yoga as if they were GraphQL's own. */
