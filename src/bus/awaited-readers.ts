@@ -1,7 +1,11 @@
-/** Stage 6, bus. How far those are who read the log, for the source, while a transaction is coming that is larger than what the log keeps. */
+/**
+ * Stage 6, bus. How far those are who read the log, for the source, while a transaction is coming that is larger than what the log keeps; and whether
+ * those who are live have been offered enough for one turn.
+ */
 import { endBefore } from '../changes/cursor.ts'
 import type { AwaitedReaders, ReadLag, ReadShare } from '../source/session/reader-wait.ts'
 import type { History } from './history.ts'
+import type { LiveSubscribers } from './live-subscribers.ts'
 import { shareBetween } from './oldest-read.ts'
 import type { Readers } from './readers.ts'
 import type { RetainedLogOptions } from './retained-log.ts'
@@ -9,13 +13,24 @@ import type { RetainedLogOptions } from './retained-log.ts'
 /** Of what the log may keep: what has come of a transaction by the time that it may leave somebody behind. */
 const LARGE_SHARE = 1 / 4
 
+type PartsOfBus = readonly [
+  History | null,
+  Readers | null,
+  RetainedLogOptions,
+  Pick<LiveSubscribers, 'isTurnFull'>,
+]
+
 /** Those of one bus. */
 export class BusReaders implements AwaitedReaders {
-  readonly #now: () => readonly [History | null, Readers | null, RetainedLogOptions]
+  readonly #now: () => PartsOfBus
 
-  /** `now` gives the present history, those who read it, and the bounds of its log. */
-  constructor(now: () => readonly [History | null, Readers | null, RetainedLogOptions]) {
+  /** `now` gives the present history, those who read it, the bounds of its log, and those who do not read it. */
+  constructor(now: () => PartsOfBus) {
     this.#now = now
+  }
+
+  get isTurnFull(): boolean {
+    return this.#now()[3].isTurnFull
   }
 
   get lag(): ReadLag | null {

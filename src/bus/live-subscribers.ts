@@ -17,11 +17,12 @@ interface ModelSubscribers {
 /** What one turn offers at the most: a large transaction times all who want it would be one turn. Some milliseconds. */
 const OFFERS_A_TURN = 20_000
 /**
- * So few are found for a change that each is offered it at once, and of many so small a share as long as the turn has time for that too: who reads
- * the log reads all of the model for what the index finds. A bulk update of a row each for ten thousand would have each of them judge all the others'.
+ * So few are found for a change, or so small a share of many, that each is offered it at once: who reads the log reads all of the model for what the
+ * index finds. A bulk update of a row each for ten thousand would have each of them judge all the others'.
  */
 const FEW = 8
 const FEW_OF = 64
+/** Behind so many of these offers the next part had better come in another turn. */
 const OFFERS_TO_FEW_A_TURN = 40_000
 
 /** All live subscriptions. */
@@ -86,13 +87,15 @@ export class LiveSubscribers {
     if (known.index === null) return candidates
     const found = candidatesOf(known.index, offer)
     candidates += found.length
-    const areFew = found.length <= FEW || this.#isSmallShare(found.length, known.index.count)
+    const areFew = found.length <= FEW || found.length * FEW_OF < known.index.count
+    if (areFew) this.#offeringToFew.isOver(found.length)
     for (const subscriber of found) this.#offerTo(subscriber, offer, areFew)
     return candidates
   }
 
-  #isSmallShare(count: number, of: number): boolean {
-    return count * FEW_OF < of && !this.#offeringToFew.isOver(count)
+  /** Whether so much was offered in this turn that whoever publishes had better wait for the next one. */
+  get isTurnFull(): boolean {
+    return this.#offeringToFew.isFull
   }
 
   /** The transaction is over. */

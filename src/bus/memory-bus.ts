@@ -59,7 +59,7 @@ class MemoryBus implements InProcessBus, QueueHost {
   readonly #logBounds: RetainedLogOptions
   history: History | null = null
   #readers: Readers | null = null // as long as `history` is
-  readonly awaited = new BusReaders(() => [this.history, this.#readers, this.#logBounds])
+  readonly awaited = new BusReaders(() => [this.history, this.#readers, this.#logBounds, this.#live])
   readonly #endings = new Endings()
   readonly lastChanges = new UndecidedCursors(() => this.history)
 

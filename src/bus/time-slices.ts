@@ -98,6 +98,11 @@ export class TurnCount {
     this.#max = max
   }
 
+  /** Whether there have been enough of them in this turn. */
+  get isFull(): boolean {
+    return this.#count > this.#max
+  }
+
   /** Notes some; true where there have been enough of them in this turn. */
   isOver(count: number): boolean {
     if (this.#count === 0)
@@ -105,6 +110,6 @@ export class TurnCount {
         this.#count = 0
       })
     this.#count += count
-    return this.#count > this.#max
+    return this.isFull
   }
 }

@@ -18,11 +18,16 @@ function setUp(lagAt: (look: number) => ReadLag | null, lookMs = 10, onResume = 
     },
   } as unknown as ReplicationConnection
   let [looks, nowMs] = [0, 0]
-  const state: { connection: ReplicationConnection | null } = { connection }
+  const state: { connection: ReplicationConnection | null; isTurnFull: boolean } = {
+    ...{ connection, isTurnFull: false },
+  }
   const wait = new ReaderWait({
     readers: {
       get lag() {
         return lagAt(looks++)
+      },
+      get isTurnFull() {
+        return state.isTurnFull
       },
       beginRound() {},
       leaveSlow: (min) => void left.push(min),
@@ -83,6 +88,20 @@ it('not beyond the end of the connection', async () => {
   await whenResumed()
   take(10)
   expect(flow).toEqual(['pause', 'resume'])
+})
+
+it('until the next turn where this one has had enough, also behind the end of a transaction', async () => {
+  const { flow, left, state, take, whenResumed } = setUp(() => null)
+  take(10, true)
+  state.isTurnFull = true
+  take(20, true)
+  take(30)
+  expect(flow).toEqual(['pause'])
+  state.isTurnFull = false
+  await whenResumed()
+  take(40, true)
+  expect(flow).toEqual(['pause', 'resume'])
+  expect(left).toEqual([])
 })
 
 it('and reading goes on also where going on fails in rowcast itself', async () => {

@@ -1,9 +1,9 @@
 /**
  * Stage 5, source. Back-pressure where PostgreSQL is the log: a transaction may be far larger than what it takes in the WAL, and come faster than
  * anybody can read it. While it is still coming nobody waits for anything else, so reading from PostgreSQL waits for those who
- * read it, within bounds, rather than leave them behind.
+ * read it, within bounds, rather than leave them behind. And it waits for the next turn of the event loop where a turn has had enough.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import type { TransactionPart } from '../../changes/change.ts'
 import type { Guard } from '../../guard.ts'
 import type { Lsn } from '../../wire/lsn.ts'
@@ -26,6 +26,8 @@ export interface ReadShare {
 export interface AwaitedReaders {
   /** Of the hindmost of them; null: nobody is about to be left behind by the transaction that it reads. */
   readonly lag: ReadLag | null
+  /** Whether those who do not read the log have been offered so much that what comes next had better come in another turn. */
+  readonly isTurnFull: boolean
   /** A round begins, in which each has to read some. */
   beginRound(): void
   /** Whoever has read less in this round, by either measure, is not waited for any more. */
@@ -75,17 +77,30 @@ export class ReaderWait {
   }
 
   /** A part has been handed on. */
-  afterPart({ transaction, isFinal }: Pick<TransactionPart, 'transaction' | 'isFinal'>): void {
-    const { readers, connectionNow, guard } = this.#options
-    if (readers === undefined || isFinal || this.#isWaiting) return
+  afterPart(part: Pick<TransactionPart, 'transaction' | 'isFinal'>): void {
+    const { readers, connectionNow } = this.#options
+    if (readers === undefined || this.#isWaiting) return
+    const isLate = this.#isLate(readers, part)
+    const connection = isLate || readers.isTurnFull ? connectionNow() : null
+    if (connection === null) return
+    this.#hold(connection, () => (isLate ? this.#wait(connection, readers) : nextTurn()))
+  }
+
+  /** Whether somebody would soon be left behind by the transaction. */
+  #isLate(
+    readers: AwaitedReaders,
+    { transaction, isFinal }: Pick<TransactionPart, 'transaction' | 'isFinal'>,
+  ) {
+    if (isFinal) return false
     if (transaction.commitLsn !== this.#commitLsn) {
       this.#commitLsn = transaction.commitLsn
       this.#waitedMs = 0
     }
     const { lag } = readers
-    if (lag === null || lag.bytes < FULL_SHARE * lag.bytesMax || this.#waitedMs >= WAIT_MAX_MS) return
-    const connection = connectionNow()
-    if (connection === null) return
+    return lag !== null && lag.bytes >= FULL_SHARE * lag.bytesMax && this.#waitedMs < WAIT_MAX_MS
+  }
+
+  #hold(connection: ReplicationConnection, wait: () => Promise<void>): void {
     this.#isWaiting = true
     connection.pause()
     const goOn = (): void => {
@@ -93,10 +108,10 @@ export class ReaderWait {
       connection.resume()
     }
     const hold = async (): Promise<void> => {
-      await this.#wait(connection, readers)
+      await wait()
       goOn()
     }
-    guard.wrap('wait for those who read', hold, goOn)()
+    this.#options.guard.wrap('wait for those who read', hold, goOn)()
   }
 
   async #wait(connection: ReplicationConnection, readers: AwaitedReaders): Promise<void> {
