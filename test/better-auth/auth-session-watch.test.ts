@@ -122,6 +122,15 @@ it('a gap ends all, and whoever comes next has it begin again; an orderly stop e
   expect(kept).not.toHaveBeenCalled()
 })
 
+it('who is let in at a process that begins to stand by goes to the one that notices the end of a session', async () => {
+  const rowcast = fakeRowcast()
+  const { watch } = rowcast
+  const ended = vi.fn()
+  watch.watch(viewer('1'), await watch.begin(), ended)
+  await rowcast.fail(new RowcastError('SERVER_STANDING_BY', 'Another process has the changes.'))
+  expect(ended.mock.calls.map(([why]) => why.code)).toEqual(['SERVER_STANDING_BY'])
+})
+
 it('a connection that was closed is forgotten, and a ban of nobody is none', async () => {
   const { watch, emit } = fakeRowcast()
   const began = await watch.begin()

@@ -26,6 +26,7 @@ const CHANGES = 'subscription ($after: Cursor) { tagChanged(after: $after) { cur
 const RELATED = `subscription ($after: Cursor) {
   postChanged(after: $after, where: { author: { is: { email: { equals: "a" } } } }) { cursor }
 }`
+const TRANSACTIONS = 'subscription ($after: Cursor) { changes(of: { tag: {} }, after: $after) { cursor } }'
 const LIST = 'subscription { tagList { cursor } }'
 const TOTALS = 'subscription { tagTotals { cursor } }'
 /** They do not come to their own deadline first. */
@@ -65,6 +66,7 @@ describe('a process that stands by', () => {
   it.each([
     ['changes', CHANGES],
     ['changes by related rows', RELATED],
+    ['whole transactions', TRANSACTIONS],
     ['a list', LIST],
     ['totals', TOTALS],
   ])('sends away who comes for %s, at the end of its patience or at once after it', async (_name, query) => {
