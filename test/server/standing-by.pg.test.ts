@@ -6,6 +6,8 @@ import { createClient } from 'graphql-ws'
 import { describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import type { RowcastModels } from '../../prisma/generated/rowcast.ts'
+import { followChanges } from '../../src/client/followed-changes.ts'
+import { followList } from '../../src/client/followed-list.ts'
 import { resumingConnectionParams } from '../../src/client/resuming-connection-params.ts'
 import { createSseClient } from '../../src/client/sse-client.ts'
 import type { Rowcast } from '../../src/rowcast.ts'
@@ -201,47 +203,72 @@ it('a process that lost its connection, and its slot to another one, sends away 
   }
 })
 
-it.each(['webSocket', 'eventStream'] as const)(
-  'rowcast/client over %s that reaches the one that stands by comes through in the end, with each change once',
-  async (transport) => {
-    await using database = await openDatabase({ migrate: true })
-    await using pair = await openPair(database)
-    await using proxy = await openTcpProxy(Number(new URL(pair.idle.url).port))
-    const url = `127.0.0.1:${proxy.port}/graphql`
-    // A balancer without checks of its own: the next connection goes to the other process.
-    let connections = 0
-    const turn = () => {
-      const { port } = new URL(connections % 2 === 0 ? pair.idle.url : pair.active.url)
-      connections += 1
-      proxy.retarget(Number(port))
-    }
-    const client =
-      transport === 'webSocket'
-        ? createClient({
-            webSocketImpl: WebSocket,
-            url: () => {
-              turn()
-              return `ws://${url}`
-            },
-            shouldRetry: () => true,
-            retryAttempts: Number.POSITIVE_INFINITY,
-            retryWait: () => Promise.resolve(),
-            connectionParams: resumingConnectionParams(),
-          })
-        : createSseClient({
-            url: `http://${url}`,
-            fetch: (input, init) => {
-              turn()
-              return fetch(input, { ...init, headers: { ...init?.headers, connection: 'close' } })
-            },
-          })
-    const reader = openStayingReader('the reader', client, pair.after)
-    const writer = startTagWriter(database, 5)
-    await awaitSeen([reader], writer, (fewest) => fewest > 50)
-    await writer.stop()
-    await awaitSeen([reader], writer, (fewest) => fewest === writer.written)
-    expect(reader.seen).toEqual(Array.from({ length: writer.written }, (_, index) => String(index)))
-    expect(connections).toBeGreaterThan(1)
-    await reader.close()
+/** Clients behind a balancer without checks of its own: each connection goes to the other process, first to the one that stands by. */
+function openTurning({ active, idle }: { readonly active: RunningService; readonly idle: RunningService }) {
+  const seen = { connections: 0 }
+  const turn = (scheme: string): string => {
+    const { host } = new URL(seen.connections % 2 === 0 ? idle.url : active.url)
+    seen.connections += 1
+    return `${scheme}://${host}/graphql`
+  }
+  const overWebSocket = () =>
+    createClient({
+      webSocketImpl: WebSocket,
+      url: () => turn('ws'),
+      shouldRetry: () => true,
+      retryAttempts: Number.POSITIVE_INFINITY,
+      retryWait: () => Promise.resolve(),
+      connectionParams: resumingConnectionParams(),
+    })
+  const overSse = () =>
+    createSseClient({ url: 'http://balancer/graphql', fetch: (_, init) => fetch(turn('http'), init) })
+  return { seen, open: { webSocket: overWebSocket, eventStream: overSse } }
+}
+
+describe.each(['webSocket', 'eventStream'] as const)(
+  'rowcast/client over %s that reaches it',
+  (transport) => {
+    it('comes through in the end, with each change once', async () => {
+      await using database = await openDatabase({ migrate: true })
+      await using pair = await openPair(database)
+      const { seen, open } = openTurning(pair)
+      const reader = openStayingReader('the reader', open[transport](), pair.after)
+      const writer = startTagWriter(database, 5)
+      await awaitSeen([reader], writer, (fewest) => fewest > 50)
+      await writer.stop()
+      await awaitSeen([reader], writer, (fewest) => fewest === writer.written)
+      expect(reader.seen).toEqual(Array.from({ length: writer.written }, (_, index) => String(index)))
+      expect(seen.connections).toBeGreaterThan(1)
+      await reader.close()
+    })
+
+    it('has its lists and its changes from now on as well', async () => {
+      await using database = await openDatabase({ migrate: true })
+      await using pair = await openPair(database)
+      const changesClient = openTurning(pair).open[transport]()
+      const listClient = openTurning(pair).open[transport]()
+      const got: string[] = []
+      const changes = followChanges<{ new: { name: string } }>({
+        client: changesClient,
+        request: { query: CHANGES },
+        onChange: (change) => got.push(change.new.name),
+      })
+      const list = followList<{ id: string; name: string }>({
+        client: listClient,
+        key: 'id',
+        request: {
+          query: `subscription { tagList(orderBy: [{ id: ASC }]) { cursor
+          ... on TagListSnapshot { rows { id name } }
+          ... on TagListPatch { operations { kind index key { rowId } row { id name } } } } }`,
+        },
+      })
+      await expect.poll(() => [changes.state.status, list.state.status], WAIT).toEqual(['live', 'live'])
+      const names = Array.from({ length: 20 }, (_, index) => String(index))
+      for (const name of names) await database.query(`INSERT INTO "Tag" (name) VALUES ('${name}')`)
+      await expect.poll(() => got, WAIT).toEqual(names)
+      await expect.poll(() => list.state.rows.map(({ name }) => name), WAIT).toEqual(names)
+      for (const end of [() => changes.stop(), () => list.stop()]) end()
+      for (const client of [changesClient, listClient]) await client.dispose()
+    })
   },
 )
