@@ -110,6 +110,21 @@ describe('prepareStream', () => {
     expect(await prepare({ isInRecovery: true }, 1)).toMatchObject({ continuity: { kind: 'gap' } })
   })
 
+  it.each([
+    ['where the stream goes on', 140n, 'known'],
+    ['not where an earlier stretch begins once more', 300n, null],
+    ['not where nothing is known of how far it came', null, null],
+  ] as const)('takes what the stream’s writer knew of tables %s', async (_title, safeLsn, isKnown) => {
+    const known = { models: new Set(['User']), verified: new Map() }
+    const at = { systemId: '7', timeline: 2, deliveredLsn: toLsn(120n) }
+    const past = safeLsn === null ? null : { ...at, safeLsn: toLsn(safeLsn) }
+    const prepared = await prepareStream(connect(FACTS).connection, {
+      ...REQUEST,
+      readPast: async () => ({ past, known }),
+    })
+    expect(prepared.known).toBe(isKnown === null ? null : known)
+  })
+
   it('refuses a slot beyond its budget', async () => {
     await expect(
       prepareStream(connect(FACTS).connection, { ...REQUEST, budget: { bytes: 999 } }),
