@@ -43,7 +43,7 @@ export function busSink(bus: InProcessBus, hub: MessageHub): SourceSink {
   }
 }
 
-/** Nothing is for this process. */
+/** Nothing is for this process: nor does anybody wait here who had to be sent away. */
 export const NO_SINK: SourceSink = {
   onStreamStarted() {},
   publish() {},
@@ -54,6 +54,5 @@ export const NO_SINK: SourceSink = {
   onRecovery() {},
   onCut() {},
   onBlocked() {},
-  onStandAside() {},
   onMessage: () => false,
 }

@@ -1,5 +1,6 @@
 /** How long another process may read the slot before those who wait here are sent away. */
 import { describe, expect, it } from 'vitest'
+import { NO_SINK, type SourceSink } from '../../src/bus/source-sink.ts'
 import { silentLogger } from '../../src/logger.ts'
 import type { SourceEvent } from '../../src/source/session/lifecycle.ts'
 import {
@@ -52,6 +53,18 @@ describe('the patience of a process that stands by', () => {
     expect(reportsOf([0, 100, 'failed', 'retryDue', 200])).toEqual([true, false, true])
     // What it reports to ends with it.
     expect(reportsOf([0, 100, 'stop'])).toEqual([true])
+  })
+
+  it('is without an end where nobody waits: subscribers of a broker have their changes from that', () => {
+    const warnings: string[] = []
+    const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) }
+    const noteOf = (onStandAside: SourceSink['onStandAside']) => {
+      const patience = new StandbyPatience({ standbyPatienceMs: 1, logger, onStandAside })
+      for (const nowMs of [0, 5]) patience.noteSlotInUse(nowMs)
+      return warnings.length
+    }
+    expect(noteOf(NO_SINK.onStandAside)).toBe(0)
+    expect(noteOf(() => undefined)).toBe(1)
   })
 
   it.each(SPELLS)('events that say nothing of the slot leave it as it is: %o', (spell) => {
