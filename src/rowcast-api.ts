@@ -173,7 +173,7 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
    * Changes of one model from now on, or after a cursor, in commit order. Leave the loop or abort the signal to
    * end it.
    * @throws CATALOG_UNKNOWN_MODEL, CATALOG_MODEL_NOT_REGISTERED, BAD_CURSOR, FIRST_ROWS_REFUSED at once; SUBSCRIBER_TOO_SLOW,
-   * RESYNC_REQUIRED and FIRST_ROWS_FAILED in the loop
+   * RESYNC_REQUIRED, FIRST_ROWS_FAILED and SERVER_STANDING_BY in the loop
    */
   subscribe<
     M extends ModelNameOf<Types>,
@@ -240,12 +240,14 @@ export interface Rowcast<Types extends ModelTypeMap = ModelTypeMap, Metadata = T
   /**
    * The cursor for now: a query made after it resolved sees every change that stands before it. Asks the
    * database what is visible, through the Prisma Client if there is one. Waits until changes flow, `answerTimeoutMs`
-   * at most. Rejects with NO_STREAM_YET, also where the database does not answer: `cause` is why.
+   * at most. Rejects with NO_STREAM_YET, also where the database does not answer: `cause` is why. Or, where another process has the slot,
+   * with SERVER_STANDING_BY.
    */
   changeCursor(): Promise<string>
   /**
    * Null while a subscription without `after` gets everything that commits from now on. Before the first stream, and
-   * after a gap, it begins only with the next stream: resolves then. Rejects with NO_STREAM_YET after `answerTimeoutMs`.
+   * after a gap, it begins only with the next stream: resolves then. Rejects with NO_STREAM_YET after `answerTimeoutMs`,
+   * and with SERVER_STANDING_BY where another process has the slot, and has had it for `standbyPatienceMs`.
    */
   whenLive(): Promise<void> | null
   /** Resolves when new queries see the transaction; after two seconds in any case. */
