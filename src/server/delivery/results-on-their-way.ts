@@ -7,7 +7,7 @@ import type { SliceTimers } from '../../bus/time-slices.ts'
 import type { TurnShare } from '../../bus/turn-share.ts'
 
 /** Changes in all of them. The last that was begun may have more. */
-const CHANGES_MAX = 500
+const CHANGES_MAX = 200
 /** Beyond as many, one subscription no longer begins all it has at once: those of one are read together, however long it takes to begin them. */
 const CROWD = 100
 /** Who waits for longer waits for something that hangs: others are not to wait for it, too. */
