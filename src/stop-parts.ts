@@ -4,7 +4,7 @@
 export interface StopOptions {
   /**
    * Subscriptions end with SERVER_STOPPING, whose `details.cursor` is where to go on, and not normally: for servers, whose
-   * clients go on at another one. @default false
+   * clients go on at another one. On sockets of a server that is not rowcast's, close them first: most clients take an end for final. @default false
    */
   readonly tellsSubscribers?: boolean | undefined
 }

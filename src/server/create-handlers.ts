@@ -18,8 +18,9 @@ import { checkedHandlersOptions, type HandlersOptions } from './server-options.t
 import type { ForeignYogaPlugin, ServingControl } from './serving-control.ts'
 import { createServingParts, type ServingParts } from './serving-parts.ts'
 import { refusalOfPage } from './upgrade-gate.ts'
+import { SERVICE_RESTART } from './websocket/socket-departure.ts'
 import { closeCodeOf } from './websocket/websocket-protocol.ts'
-import { SERVICE_RESTART, socketOptions } from './websocket/websocket-transport.ts'
+import { socketOptions } from './websocket/websocket-transport.ts'
 import { createYogaPlugin } from './yoga-plugin.ts'
 
 /** A socket of ws. */

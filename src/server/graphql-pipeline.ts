@@ -67,8 +67,6 @@ export interface GraphqlPipelineOptions {
   readonly trustedProxyCount: number
   /** Those that clients may name; null: none. */
   readonly documents: PersistedDocuments | null
-  /** Whether the server is being stopped. */
-  readonly isStopping: () => boolean
   /** Notified of each delivery that is handed to a client. */
   readonly onDelivered?: ((delivery: unknown) => void) | undefined
 }

@@ -69,7 +69,7 @@ export function createServingParts(options: ServingOptions) {
     documents: documentsOfServer(options),
     ...{ schema: options.schema, activitySchema: options.activitySchema, onDelivered: options.onDelivered },
     ...{ logger, guard, limits, errorMask, sessions, connections, accounts, originGuard, refusals },
-    ...{ socketBudget, turns, trustedProxyCount, isIntrospectionEnabled, isStopping: isRefusing },
+    ...{ socketBudget, turns, trustedProxyCount, isIntrospectionEnabled },
     path: options.path,
     hasForeignOrigins: allowedOrigins.length > 0,
     mayCarryCredentials: (options.allowCredentials ?? false) && !allowedOrigins.includes('*'),

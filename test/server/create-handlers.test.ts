@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createSchema, createYoga } from 'graphql-yoga'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
+import { RowcastError } from '../../src/errors.ts'
 import { addChanges } from '../../src/graphql/kit/schema-kit.ts'
 import { silentLogger } from '../../src/logger.ts'
 import { createHandlers } from '../../src/server/create-server.ts'
@@ -146,6 +147,36 @@ describe.each(WAYS)('%s', (_way, open) => {
     const { body } = await postGraphql(url, '{ hello }')
     expect(body).toMatchObject({ errors: [{ extensions: { code: 'SERVER_STOPPING' } }] })
   })
+
+  // graphql-ws, Apollo Client and urql take an error for final, and come back after a socket that is closed so.
+  it.each([
+    ['once the server closes', 12_000, true],
+    ['at the next ping, where the server goes on', 20, false],
+  ])(
+    'ends no subscription whose rowcast stops first: its socket is closed with 1012 %s',
+    async (_when, pingIntervalMs, isClosing) => {
+      const source = createTickSource()
+      const { url, live } = await opened(open, {
+        schema: buildTickSchema(source),
+        limits: { pingIntervalMs },
+      })
+      const sockets = createWsClient(url)
+      const ticks = sockets.subscribe('subscription { ticks }')
+      await source.subscribed
+      const late = sockets.subscribe('subscription { failsToStart(kind: "stopping") }')
+      source.fail(new RowcastError('SERVER_STOPPING', 'Stopping.', { details: { retryAfterMs: 5 } }))
+      if (isClosing) {
+        // What is answered later than what has ended.
+        expect(await sockets.subscribe('{ hello }').nextData()).toEqual({ hello: 'world' })
+        await live.close()
+      }
+      for (const stream of [ticks, late])
+        expect(await stream.ended()).toMatchObject({
+          kind: 'closed',
+          reason: expect.stringContaining('1012'),
+        })
+    },
+  )
 })
 
 it('leaves upgrades to other paths to whoever listens besides, and refuses them where nobody does', async () => {

@@ -47,10 +47,13 @@ describe('an event stream', () => {
     }
   })
 
-  test('that a stopping server ends says where and when to go on, and neither error nor completion', async () => {
+  test.each([
+    ['the server stops', true],
+    ['its rowcast alone has stopped so far', false],
+  ])('says where and when to go on, and neither error nor completion, as %s', async (_why, isRefusing) => {
     const { url, source, server } = await startServer()
     const { text } = await read(url, 'subscription { ticks }')
-    server.refuse()
+    if (isRefusing) server.refuse()
     const cursor = `01${'0'.repeat(48)}`
     source.fail(new RowcastError('SERVER_STOPPING', 'Stopping.', { details: { cursor, retryAfterMs: 70 } }))
     const events = await text()

@@ -25,7 +25,7 @@ function open(results: readonly TextResult[], format: StreamFormat, response?: F
     }
   }
   const options = {
-    ...{ payloadBytesMax: 1_000_000, pingIntervalMs: 5, guard, isStopping: () => false },
+    ...{ payloadBytesMax: 1_000_000, pingIntervalMs: 5, guard },
     mask: (error: unknown) => error as GraphQLError,
     response: response as unknown as ServerResponse | undefined,
   }

@@ -74,7 +74,8 @@ export function createTickSource(readyCount = 0): TickSource {
 const FAILURES = {
   private: () => new Error('password=hunter2 of row 42'),
   hidden: () => new RowcastError('BUG', 'Something internal.'),
-  public: () => new RowcastError('SERVER_STOPPING', 'The example failed in public.'),
+  public: () => new RowcastError('CONTEXT_TIMEOUT', 'The example failed in public.'),
+  stopping: () => new RowcastError('SERVER_STOPPING', 'The server is stopping.'),
   graphql: () => new GraphQLError('Said on purpose.', { extensions: { code: 'ON_PURPOSE' } }),
 } as const
 

@@ -10,7 +10,10 @@ await rowcast.enable()
 rowcast.start()
 
 const http = createServer(createYoga({ schema, logging: false }))
-useServer({ schema, context: () => ({}) }, new WebSocketServer({ server: http, path: '/graphql' }))
+const sockets = useServer(
+  { schema, context: () => ({}) },
+  new WebSocketServer({ server: http, path: '/graphql' }),
+)
 http.listen(Number(process.env['PORT'] ?? 4000), '127.0.0.1', async () => {
   await rowcast.ready()
   const { port } = http.address() as AddressInfo
@@ -18,7 +21,9 @@ http.listen(Number(process.env['PORT'] ?? 4000), '127.0.0.1', async () => {
 })
 
 process.once('SIGTERM', async () => {
-  // Subscribers are shown where to go on.
+  // Whoever has a socket comes back once it is closed, and would take the end of a subscription on an open one for final.
+  await sockets.dispose()
+  // Subscribers by event stream are shown where to go on.
   await rowcast.stop({ tellsSubscribers: true })
   http.close()
   http.closeAllConnections()

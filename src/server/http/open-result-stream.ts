@@ -17,8 +17,6 @@ export interface ResponseStreamOptions {
   /** Between heartbeats that keep the connection alive. */
   readonly pingIntervalMs: number
   readonly guard: Guard
-  /** Whether the server is being stopped. */
-  readonly isStopping: () => boolean
 }
 
 /** A cursor that everything stands before that a stream has given; null while there is none. */
@@ -168,9 +166,9 @@ class ResultWriter {
 
   #write(result: TextResult): WrittenResult {
     const { [RESULT_TEXT]: made, [DELIVERY]: delivery } = result
-    const { isStopping, payloadBytesMax, mask } = this.#options
+    const { payloadBytesMax, mask } = this.#options
     const fault = result.errors?.find(({ extensions }) => endsConnection(extensions['code']))
-    if (fault !== undefined && comesBack(fault, isStopping))
+    if (fault !== undefined && comesBack(fault))
       return { pieces: [this.#writer.comeBack(fault)], isEnd: true }
     try {
       const text = made?.text ?? formatResult(result)
@@ -198,8 +196,8 @@ class ResultWriter {
 }
 
 /** Whether the client is to come back, and be served elsewhere. */
-function comesBack({ extensions: { code } }: GraphQLError, isStopping: () => boolean): boolean {
-  return code === 'SERVER_STANDING_BY' || (code === 'SERVER_STOPPING' && isStopping())
+function comesBack({ extensions: { code } }: GraphQLError): boolean {
+  return code === 'SERVER_STANDING_BY' || code === 'SERVER_STOPPING'
 }
 
 /** Status that an error asks for whatever the media type; Yoga has it in `extensions.http`. */

@@ -44,8 +44,6 @@ export interface HttpStreamsOptions {
   readonly pingIntervalMs: number
   /** How long a stream that was ended waits for its client to take the last word. */
   readonly closeTimeoutMs: number
-  /** Whether the server is being stopped. */
-  readonly isStopping: () => boolean
 }
 
 /** The plugin, and each format's streams as a transport. */

@@ -13,7 +13,7 @@ import type { SocketBudget } from '../limits/socket-budget.ts'
 import type { SocketReading } from '../limits/socket-reading.ts'
 import type { ConnectionState } from '../session/connection-state.ts'
 import { AnswerTurns } from './answer-turns.ts'
-import { SocketDeparture } from './socket-departure.ts'
+import { SERVICE_RESTART, SocketDeparture } from './socket-departure.ts'
 import { SocketOperations } from './socket-operations.ts'
 import type { SocketSender } from './socket-sender.ts'
 import { formatBookmarks, type ProtocolSocket, type SocketPhase } from './websocket-protocol.ts'
@@ -69,6 +69,7 @@ export class ClientSocket implements ProtocolSocket {
   /** What the last ping said; null once it was answered. A pong that answers none is no sign of life. */
   #asked: string | null = null
   #pings = 0
+  #awaitsRestart = false
   #lastActivityMs = performance.now()
 
   constructor(options: ClientSocketOptions) {
@@ -102,6 +103,10 @@ export class ClientSocket implements ProtocolSocket {
     this.#lastActivityMs = performance.now()
   }
 
+  awaitRestart(): void {
+    this.#awaitsRestart = true
+  }
+
   close(code: number, reason: string): void {
     this.#webSocket.close(code, cutReason(reason))
     this.release()
@@ -129,7 +134,10 @@ export class ClientSocket implements ProtocolSocket {
     if (!this.isOpen) return
     const mayHaveAnswered = this.#reading.takeHeld()
     if (this.operations.count > 0) this.noteActivity()
-    if (this.#asked !== null) {
+    if (this.#awaitsRestart) {
+      // A server that stops has closed it by now: this is one whose rowcast alone has stopped.
+      this.close(SERVICE_RESTART, 'Server is stopping')
+    } else if (this.#asked !== null) {
       if (!mayHaveAnswered) this.#webSocket.terminate()
     } else if (performance.now() - this.#lastActivityMs >= idleTimeoutMs) {
       this.close(NORMAL_CLOSURE, 'Idle')

@@ -11,7 +11,7 @@ import {
 } from 'graphql'
 import { MessageType, type SubscribePayload } from 'graphql-ws'
 import type { TurnShare } from '../../bus/turn-share.ts'
-import { invariant } from '../../errors.ts'
+import { invariant, isRowcastError } from '../../errors.ts'
 import { abandonOperation } from '../../graphql/reading/read-pool.ts'
 import { jsonWithin } from '../delivery/bounded-json.ts'
 import type { Deliveries } from '../delivery/deliveries.ts'
@@ -40,8 +40,6 @@ export interface OperationPipeline {
   readonly limits: ServerLimits
   /** Those that clients may name; null: none. */
   readonly documents: Pick<PersistedDocuments, 'textOf'> | null
-  /** Whether the server is being stopped. */
-  readonly isStopping: () => boolean
 }
 
 /** What an operation has of its socket. */
@@ -58,6 +56,8 @@ export interface OperationSocket {
   readonly departure: SocketDeparture
   /** Whether the client takes the end of its subscriptions as an error when the server stops. */
   readonly isNotifiedOfStop: boolean
+  /** Has it closed as by a server that restarts, soon at the latest: what waits on it is not to wait for ever. */
+  awaitRestart(): void
 }
 
 type Enveloped = ReturnType<GraphqlHandler['getEnveloped']>
@@ -137,7 +137,11 @@ async function execute(
   }
   // Not by the pipeline, which would wrap each stream several times, to mask what is masked here.
   const result = await pipeline.deliveries.subscribe(args)
-  if (!(result instanceof ResultStream)) return send(result)
+  if (!(result instanceof ResultStream)) {
+    const stopping = result.errors?.find(isOfStop)
+    if (stopping !== undefined) throw stopping
+    return send(result)
+  }
   if (!operation.own(result)) return
   const { payloadBytesMax } = pipeline.limits
   result.sendTo({ outbox: socket.outbox, id: operation.id, payloadBytesMax })
@@ -180,7 +184,7 @@ async function sendErrors(
   const { errorMask } = pipeline
   const payload = errors.map((error) => formatGraphqlError(errorMask.mask(error)))
   if (isSentAway(payload)) return leave(operation, payload, socket, pipeline.limits)
-  if (isLeftOpen(payload, socket, pipeline)) return
+  if (isLeftOpen(payload, socket)) return socket.awaitRestart()
   await sendEnd(operation, socket, { type: MessageType.Error, payload })
 }
 
@@ -194,16 +198,20 @@ function leave(
   if (operations.close(operation)) departure.park(operation, payload, drainTimeoutMs)
 }
 
+/** Whether a subscription is refused because its rowcast stops: that is as if it had begun, and ended at once. */
+function isOfStop({ originalError }: GraphQLError): boolean {
+  return isRowcastError(originalError) && originalError.code === 'SERVER_STOPPING'
+}
+
 /**
- * Whether a subscription that a stopping server ends is left open for the client: it goes on elsewhere once the socket
- * is closed, but would take an error for final.
+ * Whether a subscription that ends as its rowcast stops is left open for the client: it goes on elsewhere once the socket
+ * is closed, but would take an error for final. In which order an application stops its rowcast and this server does not count.
  */
 function isLeftOpen(
   errors: readonly GraphQLFormattedError[] | undefined,
   { isNotifiedOfStop }: OperationSocket,
-  { isStopping }: OperationPipeline,
 ): boolean {
-  if (isNotifiedOfStop || !isStopping()) return false
+  if (isNotifiedOfStop) return false
   return errors?.some(({ extensions }) => extensions?.['code'] === 'SERVER_STOPPING') ?? false
 }
 

@@ -24,6 +24,8 @@ interface Parked {
   readonly payload: readonly GraphQLFormattedError[]
 }
 
+/** WebSocket close code: the server restarts, come back. Registered at IANA beside RFC 6455's; all clients retry it. */
+export const SERVICE_RESTART = 1012
 /** The server cannot do it now; the client may ask again. RFC 6455, section 7.4.1, and its registry at IANA. */
 export const TRY_AGAIN_LATER = 1013
 

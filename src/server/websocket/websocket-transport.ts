@@ -17,6 +17,7 @@ import { SocketReading } from '../limits/socket-reading.ts'
 import type { Refusals } from '../refusal.ts'
 import type { Transport } from '../transport.ts'
 import { ClientSocket } from './client-socket.ts'
+import { SERVICE_RESTART } from './socket-departure.ts'
 import { createInboxHost, type InboxHost, SocketInbox } from './socket-inbox.ts'
 import { createSocketSender } from './socket-sender.ts'
 import {
@@ -45,8 +46,6 @@ export interface WebSocketTransport extends Transport {
   close(timeoutMs: number): Promise<void>
 }
 
-/** WebSocket close code: the server restarts, come back. Registered at IANA beside RFC 6455's; all clients retry it. */
-export const SERVICE_RESTART = 1012
 /** graphql-ws' own legacy subprotocol has the package's name, the package speaks another. */
 const USE_OTHER_SUBPROTOCOL = `Use the subprotocol ${GRAPHQL_TRANSPORT_WS_PROTOCOL}, as the npm package graphql-ws does.`
 const INIT_TIMEOUT = 'Connection initialisation timeout'
