@@ -18,6 +18,9 @@ function sentenceFor(error) {
       `transform: { 'node_modules/rowcast/.+\\\\.js$': '@swc/jest', … }, transformIgnorePatterns: ['/node_modules/(?!(.*/)?rowcast/)']. ` +
       'docs/projects.md, "Runners and bundlers".'
     )
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major < 20 || (major === 20 && minor < 19))
+    return `rowcast needs Node.js 20.19 or later; this is ${process.versions.node}.`
   if (error.code === 'ERR_REQUIRE_ESM')
     return `rowcast is ES modules, which \`require\` reads from Node.js 20.19 and 22.12 on; this is ${process.versions.node}: take a newer one, or \`await import('rowcast')\`.`
   return undefined

@@ -251,7 +251,7 @@ export const ERRORS = {
   },
   SOURCE_PERMISSION_DENIED: {
     means: 'The database user lacks a right.',
-    hint: 'Grant the right named above to the user of DATABASE_URL, or use a user that has it.',
+    hint: 'Grant the right named above to the user of DATABASE_URL (to start a WAL sender: ALTER ROLE … WITH REPLICATION), or use a user that has it.',
     retry: 'never',
     isPublic: false,
   },
@@ -549,6 +549,12 @@ export const ERRORS = {
     retry: 'never',
     isPublic: false,
   },
+  CLI_NODE_TOO_OLD: {
+    means: 'The program runs on a Node.js that rowcast does not work with.',
+    hint: 'Run it with a newer Node.js: the current LTS.',
+    retry: 'never',
+    isPublic: false,
+  },
   CLI_PEER_VERSION: {
     means:
       'A package that the server shares with your application is installed in a version that rowcast does not work with.',
@@ -612,7 +618,7 @@ export const ERRORS = {
   },
   CONFIG_FILE_NOT_FOUND: {
     means: 'There is no rowcast.config file where rowcast looked.',
-    hint: 'Create rowcast.config.ts with `export default defineConfig({ … })`, or name one with --config.',
+    hint: 'Run `rowcast init`, which writes one, or name one with --config.',
     retry: 'never',
     isPublic: false,
   },

@@ -166,8 +166,10 @@ function defaultOf(module: unknown): unknown {
 
 function unreadable(file: string, error: unknown, tried: readonly string[]): RowcastError {
   const message = error instanceof Error ? error.message : String(error)
-  const reason = withoutRequireStack(message)
-  const text = `${basename(file)} cannot be loaded: ${reason}\n(${file}, loaded with ${tried.join(', then ')}.)`
+  // One line: its breaks would be shown as characters.
+  const said = withoutRequireStack(message)
+  const reason = said.replace(/\s*\n\s*/g, ' ')
+  const text = `${basename(file)} cannot be loaded: ${reason} (${file}, loaded with ${tried.join(', then ')}.)`
   return new RowcastError('CONFIG_FILE_UNREADABLE', text, { cause: error, hint: hintOf(file, reason) })
 }
 
@@ -177,7 +179,8 @@ function hintOf(file: string, reason: string): string | undefined {
   if (missing === null) return undefined
   const manager = findPackageManager(dirname(file), process.env)
   const isGenerated = /^[./]|^file:|^\w:\\|^@prisma\/client\//.test(missing)
-  if (isGenerated) return `Run \`${manager.run('prisma generate')}\` if that is a generated file.`
+  if (isGenerated)
+    return `Run \`${manager.run('prisma generate')}\` if that is a generated file. If its generator writes it elsewhere (\`output\`), correct the import.`
   const name = missing
     .split('/')
     .slice(0, missing.startsWith('@') ? 2 : 1)

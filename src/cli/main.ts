@@ -7,7 +7,8 @@ import { Command } from 'commander'
 import { isRowcastError } from '../errors.ts'
 import { boundGarbage } from './bound-garbage.ts'
 import { bugLines, errorLines } from './error-lines.ts'
-import { findPackageManager, hintFor } from './package-manager.ts'
+import { findPackageManager, hintFor, hintIn } from './package-manager.ts'
+import { checkNode } from './peers.ts'
 import { addProjectCommands } from './project-commands.ts'
 import { createStopSignals } from './stop-signals.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
@@ -114,7 +115,7 @@ function reportFailure(to: Terminal, error: unknown): void {
     to.print(...bugLines(error))
     return
   }
-  const hint = hintFor(managerHere(), error.hint)
+  const hint = hintFor(managerHere(), hintIn(process.cwd(), error))
   if (process.argv.includes('--json')) {
     const { code, message } = error
     to.print(JSON.stringify({ error: { code, message, hint } }))
@@ -127,6 +128,7 @@ function reportFailure(to: Terminal, error: unknown): void {
 process.stdout.on('error', () => process.exit(0))
 
 try {
+  checkNode(process.versions.node)
   await createProgram().parseAsync()
 } catch (error) {
   reportFailure(errorTerminal, error)

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Environment } from '../config/resolve-config.ts'
+import type { RowcastError } from '../errors.ts'
 
 /** A package manager's commands, to show to people. */
 export interface PackageManager {
@@ -98,5 +99,23 @@ function readText(file: string): string {
     return readFileSync(file, 'utf8')
   } catch {
     return ''
+  }
+}
+
+/**
+ * The hint of an error; of one that misses DATABASE_URL where the folder's `.env` has it, what has it read:
+ * who sees the file there takes it for set.
+ */
+export function hintIn(folder: string, { code, hint, details }: RowcastError): string {
+  const codes = [code, ...String(details['codes'] ?? '').split(' ')]
+  if (!codes.includes('CONFIG_NO_DATABASE') || !isAddressIn(join(folder, '.env'))) return hint
+  return '.env has DATABASE_URL, and is read by who imports it: begin the config file with `import "dotenv/config"` (a package of its own), or set the variable yourself.'
+}
+
+function isAddressIn(file: string): boolean {
+  try {
+    return /^\s*(export\s+)?DATABASE_URL\s*=/m.test(readFileSync(file, 'utf8'))
+  } catch {
+    return false
   }
 }

@@ -121,3 +121,16 @@ function readPackage(file: string): FoundPackage {
   const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string }
   return { folder: dirname(path), file: pathToFileURL(path).href, version }
 }
+
+/** As `engines` of package.json has it. */
+const OLDEST = [20, 19] as const
+
+/** npm only warns of another runtime than package.json asks for, and a stack says nothing of it. @throws CLI_NODE_TOO_OLD */
+export function checkNode(version: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return
+  throw new RowcastError(
+    'CLI_NODE_TOO_OLD',
+    `rowcast needs Node.js ${OLDEST.join('.')} or later; this is ${version}.`,
+  )
+}

@@ -98,6 +98,7 @@ export const OPTIONS = {
   }),
   createPrisma: option({
     check: isFunction<ServiceConfig['createPrisma']>(),
+    hint: 'Write createPrisma: (connectionString) => new PrismaClient({ adapter: new PrismaPg({ connectionString }) }).',
     byDefault: '–',
     meaning: 'makes the Prisma Client of queries and relation fields',
   }),
@@ -117,8 +118,8 @@ export const OPTIONS = {
   models: option({
     check: maybe(
       is<NonNullable<ServiceConfig['models']>>(
-        (value) => value === 'all' || hasMembers(value),
-        "is neither 'all' nor an object of models",
+        (value) => value === 'all' || (hasMembers(value) && !Array.isArray(value)),
+        "is neither 'all' nor an object of models, { User: {}, Order: { omit: ['note'] } }",
       ),
     ),
     byDefault: "`'all'`",

@@ -47,6 +47,11 @@ export interface RegisterOptions<Row extends object = object, Rule extends objec
  */
 export function checkRegisterOptions(model: ModelSpec, options: RegisterOptions): void {
   checkPolicy(model, options)
+  checkSoftDelete(model, options)
+}
+
+/** Whether the field may mark a row as deleted. @throws CATALOG_BAD_SOFT_DELETE */
+export function checkSoftDelete(model: ModelSpec, options: RegisterOptions): void {
   const name = options.softDelete
   if (name === undefined) return
   const field = model.fields.find((each) => each.name === name)

@@ -10,6 +10,7 @@ import type { Config, ModelConfig } from './config.ts'
 import type { Faults } from './config-faults.ts'
 import { MODEL_FIELDS, MODEL_OPTIONS, OTHERS_FIELDS } from './model-options.ts'
 import type { OPTIONS } from './options.ts'
+import { checkSoftDelete, type RegisterOptions } from './register-options.ts'
 
 /** Options of a model that name fields of it. */
 const LISTS: readonly string[] = ['omit', 'expose']
@@ -99,6 +100,10 @@ function checkModel(spec: ModelSpec, model: unknown, faults: Faults): void {
   reportUnknownNames(model, MODEL_FIELDS, `${where}\``, faults.note)
   for (const [name, row] of Object.entries<Option>(MODEL_OPTIONS))
     checkOption(row, model[name], `models.${spec.name}.${name}`, faults.note)
+  const softDelete = model['softDelete']
+  // As `serve` would refuse it: `doctor` is asked before.
+  if (typeof softDelete === 'string')
+    faults.catch(() => checkSoftDelete(spec, { ...model, softDelete } as RegisterOptions), undefined)
   for (const list of LISTS) checkNames(spec, list, model[list], faults)
 }
 

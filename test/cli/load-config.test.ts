@@ -95,6 +95,7 @@ test('no file is an error that says where was looked', () => {
   expect(() => findConfigFile(folder, 'other.ts')).toThrow(
     '[CONFIG_FILE_NOT_FOUND] There is no file other.ts',
   )
+  expect(() => findConfigFile(folder)).toThrow('Run `rowcast init`')
 })
 
 /** What package.json says of modules. */
@@ -250,7 +251,10 @@ describe('a file that cannot be loaded is one error', () => {
   })
 
   it.each([
-    ['./generated/client.js', 'Run `npx prisma generate` if that is a generated file'],
+    [
+      './generated/client.js',
+      'Run `npx prisma generate` if that is a generated file. If its generator writes it elsewhere',
+    ],
     ['not-installed/deep', 'Run `npm install not-installed`'],
     ['@scope/none', 'Run `npm install @scope/none`'],
   ])('that says what is missing, %s, and what was tried', (missing, hint) => {
@@ -262,6 +266,8 @@ describe('a file that cannot be loaded is one error', () => {
       const tried = name.endsWith('ts') ? 'loaded with jiti.' : `Node.js ${process.versions.node}, then jiti.`
       expect(message).toContain(tried)
       expect(message).not.toContain('Require stack')
+      // A line break of somebody else's words is shown as characters.
+      expect(message).not.toContain('\\n')
     }
   })
 

@@ -183,6 +183,10 @@ describe('faults', () => {
     ['CONFIG_BAD_NAME', { ...file, slot: 'Not-A-Slot' }, 'Not-A-Slot'],
     ['CONFIG_CATALOG_VERSION', { ...file, catalog: { ...catalog, formatVersion: 2 } }, 'prisma generate'],
     ['CATALOG_UNKNOWN_MODEL', { ...file, models: { Usr: {} } }, 'Did you mean "User"?'],
+    ['CONFIG_BAD_FIELD', { ...file, models: ['User'] }, 'an object of models, { User: {}'],
+    ['CONFIG_BAD_FIELD', { ...file, models: 'User' }, 'an object of models, { User: {}'],
+    ['CONFIG_BAD_FIELD', { catalog }, 'createPrisma: (connectionString) => new PrismaClient'],
+    ['CATALOG_BAD_SOFT_DELETE', { ...file, models: { User: { softDelete: 'delt' } } }, 'no field "delt"'],
     ['CONFIG_BAD_FIELD', { ...file, models: { User: {}, _PostToTag: { live: false } } }, '_PostToTag'],
     ['CONFIG_BAD_FIELD', { ...file, models: { User: {}, _PostToTag: { followed: true } } }, '_PostToTag'],
   ])('%s: %#', (code, input, words) => {
