@@ -17,6 +17,8 @@ export type ContextSource =
   | (ClientFacts & {
       /** `sse` when the client asks for an event stream, `multipart` when it asks for Apollo's multipart subscriptions. */
       readonly kind: 'http' | 'sse' | 'multipart'
+      /** Of WebSockets alone; named, so that a function may take both apart at once. */
+      readonly connectionParams?: undefined
     })
   | (ClientFacts & {
       readonly kind: 'websocket'
