@@ -1,4 +1,4 @@
-/** What a newcomer is told to do first: the runtime that is too old, and the address that is in a `.env` nobody reads. */
+/** What a newcomer reads to be helped: the runtime that is too old, and the address that is in a `.env` nobody reads. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
