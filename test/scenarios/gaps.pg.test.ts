@@ -399,6 +399,16 @@ describe('a gap that was noticed', () => {
     expect(await endOf(subscribe(rowcast, cursor))).toBe('RESYNC_REQUIRED')
   })
 
+  it('is a column that is gone at one look, and made again by the next', async () => {
+    const { rowcast, sql, cursor, items } = await openGap({ steps: [] }, OFTEN)
+    await sql('ALTER TABLE items DROP COLUMN note')
+    await passLooks(rowcast)
+    await sql('ALTER TABLE items ADD COLUMN note text')
+    expect(await items.failure()).toMatchObject({ code: 'RESYNC_REQUIRED' })
+    await expectWhole({ rowcast, sql }, 10)
+    expect(await endOf(subscribe(rowcast, cursor))).toBe('RESYNC_REQUIRED')
+  }, 40_000)
+
   it('lasts until transactions that wrote meanwhile are over', async () => {
     const { database, rowcast, sql, items } = await openGap({ steps: [] }, OFTEN)
     await sql('ALTER PUBLICATION rowcast DROP TABLE items')

@@ -17,6 +17,7 @@ const FAULTS = {
   dropClient: [3, (world) => world.dropClient()],
   dropSlot: [1, (world) => world.dropSlot()],
   giveUpSlot: [1, (world) => world.giveUpSlot()],
+  unpublishWhileSlotIsMade: [1, (world) => world.unpublishWhileSlotIsMade()],
   unpublish: [2, (world) => world.unpublish()],
   unpublishWhileDown: [1, (world) => world.unpublishWhileDown()],
   recreatePublication: [1, (world) => world.recreatePublication()],

@@ -9,7 +9,7 @@ import { MemoryEngine, REAL_WORLD } from '../support/memory-broker/memory-engine
 import { anyAskedChanges } from './asked-changes.ts'
 import { Client, Violation } from './client.ts'
 import { ConflatingClient } from './conflating-client.ts'
-import { type Alteration, Database, type OpenTransaction } from './database.ts'
+import { type Alteration, Database, type OpenTransaction, type Slot } from './database.ts'
 import { befall, pickFault } from './faults.ts'
 import type { FoldingParts } from './folding-client.ts'
 import { IncludingViewer } from './including-viewer.ts'
@@ -151,7 +151,7 @@ export class World {
   /** Until then nobody writes. */
   #calmUntilMs = 0
   /** What is put right later: the moment, and how. */
-  #repairs: { readonly dueMs: number; readonly repair: () => string }[] = []
+  #repairs: { readonly dueMs: number; readonly repair: () => string | null }[] = []
 
   constructor(script: Script, time: VirtualTime) {
     const random = randomOf(script, 0, 'world')
@@ -484,7 +484,10 @@ export class World {
   #repairDue(isAll: boolean): void {
     const due = this.#repairs.filter(({ dueMs }) => isAll || dueMs <= this.#time.nowMs)
     this.#repairs = this.#repairs.filter((each) => !due.includes(each))
-    for (const { repair } of due) this.#note(`REPAIR ${repair()}`)
+    for (const { repair } of due) {
+      const said = repair()
+      if (said !== null) this.#note(`REPAIR ${said}`)
+    }
   }
 
   #later(repair: () => string): void {
@@ -759,6 +762,50 @@ export class World {
       activePid === null ? this.#random.pick(['wal_removed', 'idle_timeout']) : 'wal_removed'
     if (activePid !== null) this.#server.terminate(activePid)
     return `PostgreSQL gives up the slot: ${slot.invalidation}`
+  }
+
+  /** A table leaves the publication and comes back while a slot is made, and whoever wrote to it in between is not over by then. */
+  unpublishWhileSlotIsMade(): string | null {
+    const database = this.#database
+    const said = this.giveUpSlot()
+    if (said === null) return null
+    const model = this.#random.pick(MODELS)
+    const first = database.begin()
+    const endMs = this.#time.nowMs + 15_000
+    const repair = (): string | null => {
+      const isHere = this.#database === database && database.open.has(first)
+      const slot = database.slots.get(SLOT)
+      if (isHere && slot?.making?.isLast === false && slot.making.awaited.has(first.xid))
+        return this.#unpublishDuring({ database, model, first, slot })
+      if (isHere && !this.#isCalm && this.#time.nowMs < endMs) {
+        this.#repairs.push({ dueMs: this.#time.nowMs + 20, repair })
+        return null
+      }
+      if (database.open.has(first)) database.commit(first)
+      return 'nothing: no slot is made'
+    }
+    this.#repairs.push({ dueMs: this.#time.nowMs, repair })
+    return said
+  }
+
+  #unpublishDuring(during: {
+    database: Database
+    model: string
+    first: OpenTransaction
+    slot: Slot
+  }): string {
+    const { database, model, first, slot } = during
+    const second = database.begin()
+    database.commit(first)
+    database.lookAtSlot(slot)
+    database.unpublish(model)
+    const writer = database.begin()
+    for (let count = this.#random.integer(1, 3); count > 0; count -= 1) database.write(writer, model)
+    database.publish(model)
+    database.commit(second)
+    if (this.#isCalm) database.commit(writer)
+    else this.#open.push(writer)
+    return `while a slot is made, ${model} leaves the publication and comes back`
   }
 
   unpublish(): string | null {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type ModelLook, PublicationLedger } from '../../src/source/published/publication-ledger.ts'
+import type { ModelLook } from '../../src/source/published/model-look.ts'
+import { PublicationLedger } from '../../src/source/published/publication-ledger.ts'
 import type {
   PublishedModel,
   PublishedPart,
@@ -95,6 +96,26 @@ describe('what is published of a table with partitions is the same', () => {
 })
 
 describe('a model', () => {
+  it('of which a column is gone at one look is another one where a column of its name is there at the next', () => {
+    const withColumns = (names: string, ...written: [number, number][]): PublishedModel => [
+      { ...table, columns: { names, written } },
+    ]
+    const [id, note] = ['0000000a', '0000000b']
+    const ledger = new PublicationLedger()
+    ledger.pass({
+      published: new Map([['Item', withColumns(id + note, [700, 2])]]),
+      ...{ cut: [], cleanFrom: toLsn(0n) },
+    })
+    ledger.complete()
+    const gone = withColumns(id, [700, 1])
+    ledger.look(at(gone))
+    expect(ledger.isVerified('Item')).toBe(true)
+    // What the next process is given of it is no less.
+    expect(ledger.knownOf('Item', gone[0] as PublishedTable).columns?.names).toBe(id + note)
+    ledger.look(at(withColumns(`${id}--------${note}`, [700, 1], [0, 1], [709, 1])))
+    expect(ledger.isHeld('Item')).toBe(true)
+  })
+
   it('that is as the last barrier says is verified', () => {
     const ledger = createLedger()
     ledger.look(at(first))

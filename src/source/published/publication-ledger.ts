@@ -8,41 +8,15 @@
 import { LSN_ZERO, type Lsn } from '../../wire/lsn.ts'
 import type { Barrier } from './barrier-message.ts'
 import { ForeignModels } from './foreign-models.ts'
-import { hasNewParts, isSamePublished, type PublishedModel } from './published-tables.ts'
+import type { ModelLook, StreamBegin, Suspect } from './model-look.ts'
+import {
+  followPublished,
+  hasNewParts,
+  isSamePublished,
+  type PublishedModel,
+  type PublishedTable,
+} from './published-tables.ts'
 import { isQuiet, type Writers } from './writers.ts'
-
-/** A model at one look at the catalog. */
-export interface ModelLook {
-  /** Null: its table is gone, or not all of it is published. */
-  readonly published: PublishedModel | null
-  /** Whether it has been so since before everything that the slot can still send. */
-  readonly isOlderThanSlot: boolean
-}
-
-/** A model whose changes are suspect. */
-interface Suspect {
-  readonly published: PublishedModel
-  /** Transactions that are waited for; null: they have not been looked for yet. */
-  readonly writers: ReadonlySet<string> | null
-  /** Of a standby: who is waited for has an id below it; null: it has not been looked for yet. */
-  readonly xidsBelow: bigint | null
-  /** Since when nobody was waited for; null: it is not so yet. */
-  readonly cleanFrom: Lsn | null
-  /** Whether its barrier is on its way. */
-  readonly isSent: boolean
-  /** Whether subscriptions are refused meanwhile. */
-  readonly isHeld: boolean
-  /** Where the stream must have restarted before its barrier is written; null: it need not. */
-  readonly staleUntil: Lsn | null
-}
-
-/** A stream, as far as PostgreSQL's own memory of it goes. */
-export interface StreamBegin {
-  /** It sends what commits from here on. */
-  readonly floorLsn: Lsn
-  /** Whether it goes on to send the rows of a partition under the name that it had at its first change: before version 15. */
-  readonly keepsRoots: boolean
-}
 
 /** One per source; it outlives connections. */
 export class PublicationLedger {
@@ -132,7 +106,7 @@ export class PublicationLedger {
 
   /** Nothing is missing of the model, to which partitions may have come. */
   #follow(model: string, known: PublishedModel, published: PublishedModel): void {
-    this.#known.set(model, published)
+    this.#known.set(model, followPublished(known, published))
     this.#hasNews ||= hasNewParts(known, published)
   }
 
@@ -142,7 +116,7 @@ export class PublicationLedger {
     const isReplaced = this.#replaced.delete(model)
     const suspect = this.#suspects.get(model)
     if (suspect !== undefined && !isReplaced && isSamePublished(suspect.published, published)) {
-      this.#suspects.set(model, { ...suspect, published })
+      this.#suspects.set(model, { ...suspect, published: followPublished(suspect.published, published) })
       return null
     }
     const known = this.#known.get(model)
@@ -263,6 +237,12 @@ export class PublicationLedger {
   /** Whether changes of the model are known to be complete from here on: never before a look was compared with what is known. */
   isVerified(model: string): boolean {
     return this.#isComplete && this.#known.has(model) && !this.#absent.has(model) && !this.isSuspect(model)
+  }
+
+  /** What is known of a verified model, where a look found `published`: that has forgotten columns that are gone. */
+  knownOf(model: string, published: PublishedTable): PublishedTable {
+    const known = this.isVerified(model) ? this.#known.get(model) : undefined
+    return known?.find(({ oid }) => oid === published.oid) ?? published
   }
 
   /** Models whose changes are known to be complete. */

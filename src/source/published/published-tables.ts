@@ -8,7 +8,7 @@
  */
 
 import { hasMembers } from '../../member-of.ts'
-import { areSameColumns, isTableColumns, type TableColumns } from './table-columns.ts'
+import { areSameColumns, followColumns, isTableColumns, type TableColumns } from './table-columns.ts'
 
 /**
  * A partition, at any depth: its OID, the transaction that attached it, its file (0: it has partitions of its own), and
@@ -75,6 +75,14 @@ function mayFollow(before: readonly PublishedPart[], now: readonly PublishedPart
   const isKept = ([oid, link, fileNode]: PublishedPart) =>
     present.get(oid)?.[1] === link && present.get(oid)?.[2] === fileNode
   return before.every(isKept) && now.every(([oid, , , isBorn]) => isBorn || known.has(oid))
+}
+
+/** What is known of a model once nothing is missing between two looks: a column that is gone is kept as it was. */
+export function followPublished(before: PublishedModel, now: PublishedModel): PublishedModel {
+  return now.map((table) => {
+    const known = before.find(({ oid }) => oid === table.oid)
+    return known === undefined ? table : { ...table, columns: followColumns(known.columns, table.columns) }
+  })
 }
 
 /** Whether there are partitions now that there were not. */

@@ -95,6 +95,29 @@ export function areSameColumns(
   })
 }
 
+/**
+ * What is known of the columns once nothing is missing: as they are now, and those that are gone as they were. One of their names that comes
+ * back is another one then, however many looks there were in between.
+ */
+export function followColumns(
+  before: TableColumns | undefined,
+  now: TableColumns | undefined,
+): TableColumns | undefined {
+  if (before === undefined || now === undefined || !isOfThisForm(before) || !isOfThisForm(now)) return now
+  const [namesBefore, namesNow] = [namesOf(before), namesOf(now)]
+  const [writersBefore, writersNow] = [writersOf(before), writersOf(now)]
+  const present = new Set(namesNow)
+  const names: string[] = []
+  const written: [number, number][] = []
+  for (let at = 0; at < Math.max(namesBefore.length, namesNow.length); at += 1) {
+    const [was, is] = [namesBefore[at] ?? NONE, namesNow[at] ?? NONE]
+    const isGone = is === NONE && was !== NONE && !present.has(was)
+    names.push(isGone ? was : is)
+    addToRuns(written, (isGone ? writersBefore : writersNow)[at] ?? 0)
+  }
+  return { ...now, names: names.join(''), written }
+}
+
 /** Whether all rows of before are there as they were, and others at most behind them. */
 function beginsWith(now: Runs, before: Runs): boolean {
   return before.every(([writer, count], index) => {

@@ -20,7 +20,8 @@ import {
   parseBarrier,
 } from '../published/barrier-message.ts'
 import { readableModels } from '../published/last-changes.ts'
-import { type ModelLook, PublicationLedger } from '../published/publication-ledger.ts'
+import type { ModelLook } from '../published/model-look.ts'
+import { PublicationLedger } from '../published/publication-ledger.ts'
 import { groupByModel } from '../published/published-tables.ts'
 import { readWriters } from '../published/published-tables-sql.ts'
 import type { Writers } from '../published/writers.ts'
@@ -266,7 +267,8 @@ export class PublicationGuard {
   #update(): void {
     const states = this.#found.map((found): ModelTableState => {
       const { isOlderThanSlot: _, ...table } = found
-      return { ...table, standing: this.#standingOf(found.model) }
+      const published = found.published === null ? null : this.#ledger.knownOf(found.model, found.published)
+      return { ...table, published, standing: this.#standingOf(found.model) }
     })
     this.#tables.update(states)
     this.#options.listener.onTables(states)
