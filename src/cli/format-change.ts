@@ -58,7 +58,7 @@ function shortText(value: unknown): string {
 function valueText(value: unknown): string {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'invalid date' : value.toISOString()
   if (value instanceof Uint8Array) return bytesText(value)
-  if (value instanceof Decimal || typeof value === 'bigint') return value.toString()
+  if (value instanceof Decimal || typeof value === 'bigint' || isBeyondJson(value)) return value.toString()
   // JSON escapes what would move the cursor of a terminal.
   return JSON.stringify(value, replaceValue) ?? String(value)
 }
@@ -84,8 +84,13 @@ export function formatChangeJson(change: AnyChange): string {
 /** Dates, Decimals and Buffers have turned themselves into something by now; `this` still has the value. */
 function replaceValue(this: unknown, name: string, value: unknown): unknown {
   const raw: unknown = Reflect.get(Object(this), name)
-  if (typeof raw === 'bigint') return raw.toString()
+  if (typeof raw === 'bigint' || isBeyondJson(raw)) return raw.toString()
   if (raw instanceof Uint8Array) return Buffer.from(raw).toString('base64')
   if (raw instanceof Date && Number.isNaN(raw.getTime())) return 'invalid date'
   return value
+}
+
+/** NaN and the infinities, which JSON has as null: that is another value. */
+function isBeyondJson(value: unknown): value is number {
+  return typeof value === 'number' && !Number.isFinite(value)
 }

@@ -41,21 +41,35 @@ describe('a change', () => {
       text: `\u001b[2J\n${'x'.repeat(500)}`,
       bytes: Buffer.alloc(40, 0xab),
       price: new Decimal('1.50'),
+      share: Number.NaN,
     }
     const lines = formatChange(change({ action: 'INSERT', old: null, new: row }), plain)
-    expect(lines).toHaveLength(4)
+    expect(lines).toHaveLength(5)
     expect(lines[1]).toMatch(/^ {4}\+ text: "\\u001b\[2J\\nx+…$/)
     expect(lines[2]).toBe(`    + bytes: \\x${'ab'.repeat(16)}… (40 bytes)`)
     expect(lines[3]).toBe('    + price: 1.5')
+    expect(lines[4]).toBe('    + share: NaN')
   })
 
   it('is one line of JSON that loses nothing', () => {
-    const row = { big: 2n ** 60n, price: new Decimal('1.10'), bytes: Buffer.from([0, 255]), at: new Date(0) }
+    const row = {
+      big: 2n ** 60n,
+      price: new Decimal('1.10'),
+      bytes: Buffer.from([0, 255]),
+      at: new Date(0),
+      far: [-Infinity, NaN],
+    }
     const line = formatChangeJson(change({ action: 'INSERT', old: null, new: row }))
     expect(line).not.toContain('\n')
     expect(JSON.parse(line)).toMatchObject({
       ...{ model: 'User', action: 'INSERT', key: { id: 7 }, old: null, cursor: '01ab' },
-      new: { big: '1152921504606846976', price: '1.1', bytes: 'AP8=', at: '1970-01-01T00:00:00.000Z' },
+      new: {
+        big: '1152921504606846976',
+        price: '1.1',
+        bytes: 'AP8=',
+        at: '1970-01-01T00:00:00.000Z',
+        far: ['-Infinity', 'NaN'],
+      },
       transaction: { xid: '900', index: 2 },
     })
   })
