@@ -714,7 +714,7 @@ export const ERRORS = {
   },
   SOURCE_SLOT_MISSING: {
     means: 'The replication slot does not exist.',
-    hint: 'Call rowcast.enable() once; it creates publication, replica identities and slot.',
+    hint: 'Run `rowcast enable`, or call rowcast.enable(), once: it creates publication, replica identities and slot.',
     retry: 'never',
     isPublic: false,
   },
