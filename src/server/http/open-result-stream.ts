@@ -25,6 +25,8 @@ export type Bookmark = () => string | null
 /** What a stream has of the response that it goes into. */
 interface StreamOptions extends ResponseStreamOptions {
   readonly bookmark?: Bookmark | undefined
+  /** Whether something was done for it, which is not to be done once more elsewhere. @default false */
+  readonly isDone?: boolean | undefined
   /** What it goes into. */
   readonly response?: Sink | undefined
 }
@@ -166,8 +168,10 @@ class ResultWriter {
 
   #write(result: TextResult): WrittenResult {
     const { [RESULT_TEXT]: made, [DELIVERY]: delivery } = result
-    const { payloadBytesMax, mask } = this.#options
-    const fault = result.errors?.find(({ extensions }) => endsConnection(extensions['code']))
+    const { payloadBytesMax, mask, isDone = false } = this.#options
+    const fault = isDone
+      ? undefined
+      : result.errors?.find(({ extensions }) => endsConnection(extensions['code']))
     if (fault !== undefined && comesBack(fault))
       return { pieces: [this.#writer.comeBack(fault)], isEnd: true }
     try {

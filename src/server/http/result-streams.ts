@@ -13,6 +13,7 @@ import { formatResult } from '../delivery/format-result.ts'
 import { ResultStream } from '../delivery/subscription-results.ts'
 import { payloadTooLarge } from '../errors/delivery-failure.ts'
 import type { ErrorMask } from '../errors/mask-error.ts'
+import { isQuery } from '../execution/abandoned-queries.ts'
 import { resultBytesMax } from '../execution/introspection.ts'
 import type { ConnectionCounter } from '../limits/client-address.ts'
 import { type Refusals, TOO_MANY } from '../refusal.ts'
@@ -89,6 +90,8 @@ class ResultStreams {
   readonly #counts = new Map<StreamKind, number>()
   /** By request: Yoga hands on a stream of its own. */
   readonly #bookmarks = new WeakMap<Request, Bookmark>()
+  /** Requests for which something may have been done. */
+  readonly #done = new WeakSet<Request>()
 
   constructor(options: HttpStreamsOptions) {
     this.#options = options
@@ -163,6 +166,14 @@ class ResultStreams {
     this.#bookmarks.set(request, bookmark)
   }
 
+  noteDone(request: Request): void {
+    this.#done.add(request)
+  }
+
+  isDone(request: Request): boolean {
+    return this.#done.has(request)
+  }
+
   bookmarkOf(request: Request): Bookmark | undefined {
     return this.#bookmarks.get(request)
   }
@@ -197,6 +208,8 @@ function createPlugin(streams: ResultStreams, options: HttpStreamsOptions): Pipe
       }
     },
     onExecute({ args }) {
+      const request: Request | undefined = Reflect.get(Object(args.contextValue), REQUEST)
+      if (request !== undefined && !isQuery(args)) streams.noteDone(request)
       const bytesMax = resultBytesMax(options, args.document, args.operationName)
       if (bytesMax === payloadBytesMax) return undefined
       return {
@@ -225,7 +238,8 @@ function createPlugin(streams: ResultStreams, options: HttpStreamsOptions): Pipe
         setResultProcessor(processRegularResult, answer)
       } else {
         const response = serverContext[RESPONSE]
-        const own = { ...shared, bookmark: streams.bookmarkOf(request), response }
+        const known = { bookmark: streams.bookmarkOf(request), isDone: streams.isDone(request) }
+        const own = { ...shared, ...known, response }
         setResultProcessor(
           (_result, fetchApi) => openResultStream(one, fetchApi, answer, own),
           answer.mediaType,

@@ -157,7 +157,7 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
       const end = (why: RowcastError): void => {
         if (isOver) return
         stop()
-        onEnd(why)
+        onEnd(withoutCursor(why))
       }
       const expire = guard.wrap('end a session', () => end(expired()))
       const stopTimer = startTimerUntil(expiryOf(session), expire)
@@ -177,6 +177,14 @@ export function createSessionKeeper(options: SessionKeeperOptions): SessionKeepe
     },
     close: () => checks.stop(),
   }
+}
+
+/** Whoever watches a session may name where its own changes go on: a client that went on there would miss what it has not got yet. */
+function withoutCursor(why: RowcastError): RowcastError {
+  const { code, happened, hint, cause, details } = why
+  if (!('cursor' in details)) return why
+  const { cursor: _, ...others } = details
+  return new RowcastError(code, happened, { hint, cause, details: others })
 }
 
 /** Many thousands of sessions have none: nothing is kept for them. */

@@ -29,6 +29,9 @@ export const SERVICE_RESTART = 1012
 /** The server cannot do it now; the client may ask again. RFC 6455, section 7.4.1, and its registry at IANA. */
 export const TRY_AGAIN_LATER = 1013
 
+/** Of one socket: a client has no more open at a time, and one that begins what it has not ended is not kept in mind for ever. */
+const PARKED_MAX = 1_000
+
 /** Whether the errors are the end of what another process has. */
 export function isSentAway(errors: readonly GraphQLFormattedError[] | undefined): boolean {
   return errors?.some(({ extensions }) => extensions?.['code'] === 'SERVER_STANDING_BY') ?? false
@@ -40,6 +43,10 @@ export class SocketDeparture {
   readonly #guard: Guard
   #parked: Parked[] = []
   #timer: NodeJS.Timeout | null = null
+  /** Whether what streams is not waited for. */
+  #isLeaving = false
+  /** Whether nothing is waited for for longer than so. */
+  #isUnwatched = false
 
   constructor(socket: DepartingSocket, guard: Guard) {
     this.#socket = socket
@@ -49,27 +56,53 @@ export class SocketDeparture {
   /** Leaves the operation open for the client. @param graceMs how long others may take to end */
   park({ id }: Operation, payload: readonly GraphQLFormattedError[], graceMs: number): void {
     this.#parked.push({ id, payload })
-    this.#socket.operations.onIdle = () => this.#close()
+    this.#begin(graceMs)
+    if (this.#parked.length > PARKED_MAX) this.#sendErrors()
+  }
+
+  /**
+   * Nobody watches its session here any more: it is closed once nothing is asked for that does not stream.
+   * @param graceMs how long that may take
+   */
+  leave(graceMs: number): void {
+    this.#isLeaving = true
+    this.#isUnwatched = true
+    this.#begin(graceMs)
+    this.#look()
+  }
+
+  #begin(graceMs: number): void {
+    this.#socket.operations.onDone = () => this.#look()
     this.#timer ??= setTimeout(
-      this.#guard.wrap('send a client away', () => this.#judge()),
+      this.#guard.wrap('send a client away', () => this.#judge(graceMs)),
       graceMs,
     ).unref()
   }
 
+  #look(): void {
+    const { operations } = this.#socket
+    if (operations.count === 0 || (this.#isLeaving && !operations.isAnswering)) this.#close()
+  }
+
   /** What else streams by now is of another database, or slow. */
-  #judge(): void {
+  #judge(graceMs: number): void {
     this.#timer = null
     const { operations, isNotifiedOfStop, isOpen } = this.#socket
-    // Queries and mutations end by themselves.
-    if (!isOpen || !operations.isStreaming) return
-    if (isNotifiedOfStop) this.#close()
-    else this.#sendErrors()
+    if (!isOpen) return
+    if (this.#isUnwatched) this.#close()
+    else if (operations.isStreaming && !isNotifiedOfStop) this.#sendErrors()
+    else {
+      this.#isLeaving = operations.isStreaming
+      // Queries and mutations end by themselves; what begins meanwhile may stream.
+      this.#begin(graceMs)
+      this.#look()
+    }
   }
 
   #sendErrors(): void {
     const parked = this.#parked
     this.#parked = []
-    this.#socket.operations.onIdle = null
+    this.#socket.operations.onDone = null
     const send = ({ id, payload }: Parked): unknown =>
       this.#socket.send(JSON.stringify({ id, type: MessageType.Error, payload }))
     for (const each of parked) this.#guard.run('send the end of an operation', () => send(each))

@@ -82,8 +82,8 @@ export type StartVerdict = 'started' | 'idInUse' | 'tooMany'
 
 /** The operations of one socket. */
 export class SocketOperations {
-  /** Called when nothing is at work any more. */
-  onIdle: (() => void) | null = null
+  /** Called whenever one is at work no more. */
+  onDone: (() => void) | null = null
   readonly #operationsMax: number
   readonly #guard: Guard
   readonly #turns: Pick<TurnShare, 'wait'>
@@ -107,6 +107,11 @@ export class SocketOperations {
   /** Operations that are open, and those that have ended and are still at work. */
   get count(): number {
     return this.#workingCount + this.#waiting.size
+  }
+
+  /** Whether a client waits for one that does not stream: a mutation whose socket closes would be asked for, and done, once more. */
+  get isAnswering(): boolean {
+    return [...this.#open.values()].some((operation) => !operation.isStreaming)
   }
 
   /** Whether one of those that are open streams. */
@@ -183,7 +188,7 @@ export class SocketOperations {
       this.close(operation)
       this.#workingCount -= 1
       this.#startNext()
-      if (this.count === 0) this.onIdle?.()
+      this.onDone?.()
     }
   }
 

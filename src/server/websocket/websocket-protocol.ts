@@ -114,7 +114,7 @@ function initialize(
 async function letIn(
   socket: ProtocolSocket,
   connectionParams: Readonly<Record<string, unknown>>,
-  { sessions, errorMask, accounts }: WebSocketProtocolOptions,
+  { sessions, errorMask, accounts, limits }: WebSocketProtocolOptions,
 ): Promise<void> {
   socket.isNotifiedOfStop = isNotifiedOfStop(connectionParams)
   const source = { headers: socket.headers ?? {}, remoteAddress: socket.address, connectionParams }
@@ -130,11 +130,19 @@ async function letIn(
   if (!socket.isOpen) return
   const account = accounts.open(socket.address, session.viewerKey)
   socket.connection = { kind: 'websocket', address: socket.address, session, account }
-  socket.stopSession = sessions.watch(session, (why) =>
-    socket.close(closeCodeOf({ code: why.code }), why.code),
-  )
+  socket.stopSession = sessions.watch(session, (why) => endSession(socket, why, limits))
   socket.phase = 'letIn'
   await socket.send(JSON.stringify({ type: MessageType.ConnectionAck }))
+}
+
+/** One that goes on elsewhere has done nothing: what it was asked for is answered first. */
+function endSession(
+  socket: ProtocolSocket,
+  { code }: RowcastError,
+  { drainTimeoutMs }: WebSocketProtocolOptions['limits'],
+): void {
+  if (code === 'SERVER_STANDING_BY') socket.departure.leave(drainTimeoutMs)
+  else socket.close(closeCodeOf({ code }), code)
 }
 
 function subscribe(
