@@ -77,8 +77,11 @@ export function createDeliveryGroups(options: DeliveryGroupsOptions): DeliveryGr
 }
 
 function createLoneGroup(executor: Executor): DeliveryGroup {
-  return { resultOf: (value, args) => executor.execute(value, args), leave: () => undefined }
+  return { resultOf: (value, args) => executor.execute(value, args), leave: () => executor.end() }
 }
+
+/** Of what nobody waits for any more. */
+const FOR_NOBODY = new ResultText('{}', null)
 
 /** Executes one operation: compiled where that is possible. */
 class Executor {
@@ -90,6 +93,7 @@ class Executor {
   readonly #onTheirWay: Pick<ResultsOnTheirWay, 'make'>
   /** Whether the last had nothing to wait for: then those of others do not matter to the next. */
   #isAtOnce = false
+  #isOver = false
   /** Undefined until the first delivery: many subscriptions never get one. */
   #compiled: CompiledOperation | null | undefined
 
@@ -100,6 +104,11 @@ class Executor {
     this.#mayCompile = mayCompile
     this.#within = within
     this.#bytesMax = payloadBytesMax
+  }
+
+  /** Nobody takes results any more: those that wait for room are not made, now nor once the server has stopped. */
+  end(): void {
+    this.#isOver = true
   }
 
   execute(value: unknown, args: ExecutionArgs): DeliveryResult | Promise<DeliveryResult> {
@@ -135,7 +144,7 @@ class Executor {
       return new ResultText(compiled.text, compiled.hasCursor ? (value as Delivery).change.cursor : null)
     }
     const result = { changes: changesOf(value), isUrgent: this.#isAtOnce }
-    return this.#onTheirWay.make(result, () => this.#begin(value, args))
+    return this.#onTheirWay.make(result, () => (this.#isOver ? FOR_NOBODY : this.#begin(value, args)))
   }
 
   #begin(value: unknown, args: ExecutionArgs): ResultText | Promise<ResultText> {
@@ -191,6 +200,7 @@ class SharedGroup implements DeliveryGroup {
   leave(): void {
     this.#members -= 1
     if (this.#members > 0) return
+    this.#executor.end()
     this.#letGoOfWhole()
     this.#onEmpty()
   }
