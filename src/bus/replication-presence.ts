@@ -108,6 +108,9 @@ export class StreamPresence implements BusObserver {
     if (!isAside) return
     for (const reject of this.#onAside) reject()
     this.#onAside.clear()
+    // Whoever comes again and again must leave no wait behind.
+    this.#live.release()
+    this.#ready.release()
   }
 
   /** Nothing is waited for any more: what comes next ends at once. */
@@ -125,7 +128,8 @@ export class StreamPresence implements BusObserver {
    * @throws NO_STREAM_YET at the deadline, SERVER_STANDING_BY at once where another process has the changes
    */
   whenLive(): Promise<void> | null {
-    if (this.#isLive && !this.#isAside) return null
+    if (this.#isAside) return Promise.reject(serverStandingBy(null))
+    if (this.#isLive) return null
     return this.#untilAside(this.#inTime(this.#live.wait(this.#timeoutMs)))
   }
 
@@ -144,6 +148,7 @@ export class StreamPresence implements BusObserver {
    * @throws NO_STREAM_YET at the deadline, SERVER_STOPPING after the end, SERVER_STANDING_BY as above; at once what `ready` throws
    */
   whenReady(ready: () => Promise<void>): Promise<void> {
+    if (this.#isAside) return Promise.reject(serverStandingBy(null))
     if (!this.#isAskingReady) this.#ask(ready)
     return this.#untilAside(this.untilEnd(this.#inTime(this.#ready.wait(this.#timeoutMs))))
   }
@@ -154,7 +159,6 @@ export class StreamPresence implements BusObserver {
       const onAside = (): void => reject(serverStandingBy(null))
       this.#onAside.add(onAside)
       wait.finally(() => this.#onAside.delete(onAside)).then(resolve, reject)
-      if (this.#isAside) onAside()
     })
   }
 

@@ -1,5 +1,5 @@
 /** Waits for the stream: each has an end, and what fails says why. */
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { toBrokerError } from '../../src/broker/broker-faults.ts'
 import { notAnswered, StreamPresence } from '../../src/bus/replication-presence.ts'
 import { failureFields } from '../../src/describe-error.ts'
@@ -44,6 +44,20 @@ it('nobody waits where another process has the changes, from then on and until t
   expect(presence.whenLive()).toBeNull()
   expect(isSettled).toBe(false)
   presence.end()
+})
+
+it('whoever is refused where another process has the changes leaves no timer behind, however often he comes', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const presence = new StreamPresence(60_000)
+  const never = () => new Promise<void>(() => undefined)
+  const waits = () => [presence.whenReady(never), presence.whenLive()]
+  const before = waits()
+  expect(vi.getTimerCount()).toBe(2)
+  presence.onStandAside(true)
+  for (const wait of [...before, ...waits(), ...waits()])
+    await expect(wait).rejects.toMatchObject({ code: 'SERVER_STANDING_BY' })
+  expect(vi.getTimerCount()).toBe(0)
 })
 
 const fetchFailed = new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') })
