@@ -2,6 +2,7 @@
  * Sessions of Better Auth that are rows: each open connection ends with the row of its session, or with its user. It reads the change
  * stream, so it does not matter which process, or which SQL statement, took the row away.
  */
+import { serverStandingBy } from '../bus/server-standing-by.ts'
 import { createConsoleLogger } from '../console-logger.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import { createGuard } from '../guard.ts'
@@ -43,6 +44,8 @@ export class AuthSessionWatch {
   readonly #ended = new Map<string, number>()
   /** Ends up to here are not remembered: whoever was asked before is asked again. */
   #forgottenAtMs = Number.NEGATIVE_INFINITY
+  /** Why whoever was asked before cannot stay. */
+  #forgottenFor = revoked
   #models: SessionModels | null = null
   #isReading = false
 
@@ -79,7 +82,8 @@ export class AuthSessionWatch {
     for (const row of rows) this.#open.set(row, (this.#open.get(row) ?? new Set()).add(connection))
     const ends = rows.map((row) => this.#ended.get(row) ?? Number.NEGATIVE_INFINITY)
     const endedMs = Math.max(this.#forgottenAtMs, ...ends)
-    if (endedMs >= beganMs) this.#end(connection, revoked())
+    if (endedMs >= beganMs)
+      this.#end(connection, endedMs > this.#forgottenAtMs ? revoked() : this.#forgottenFor())
     else this.#arm(connection)
     return () => this.#forget(connection)
   }
@@ -95,7 +99,7 @@ export class AuthSessionWatch {
       // The orderly stop shows subscribers where to go on; nothing was missed.
       if (error instanceof RowcastError && error.code === 'SERVER_STOPPING') return
       // Where this process stands by, nobody here would notice the end of a session: they go to the one that does.
-      this.#endAll(isRowcastError(error, 'SERVER_STANDING_BY') ? error : revoked())
+      this.#endAll(isRowcastError(error, 'SERVER_STANDING_BY') ? sentAway : revoked)
     } finally {
       this.#isReading = false
     }
@@ -129,11 +133,12 @@ export class AuthSessionWatch {
     }
   }
 
-  #endAll(why = revoked()): void {
+  #endAll(whyOf = revoked): void {
     this.#forgottenAtMs = performance.now()
+    this.#forgottenFor = whyOf
     this.#ended.clear()
     const all = new Set([...this.#open.values()].flatMap((those) => [...those]))
-    for (const connection of all) this.#end(connection, why)
+    for (const connection of all) this.#end(connection, whyOf())
   }
 
   /** A copy, as whoever is ended is forgotten. */
@@ -148,6 +153,7 @@ export class AuthSessionWatch {
     if (this.#ended.size <= ENDED_MAX || oldest === undefined) return
     this.#ended.delete(oldest[0])
     this.#forgottenAtMs = Math.max(this.#forgottenAtMs, oldest[1])
+    this.#forgottenFor = revoked
   }
 
   #arm(connection: OpenConnection): void {
@@ -199,6 +205,11 @@ function isBannedIn(change: WatchedChange, user: AuthModel): boolean {
 
 function fieldOf(row: object | null, field: string): unknown {
   return row === null ? undefined : Reflect.get(row, field)
+}
+
+/** Without the cursor of who watches: each client goes on after what it has itself, and not all come back at once. */
+function sentAway(): RowcastError {
+  return serverStandingBy(null)
 }
 
 function revoked(): RowcastError {

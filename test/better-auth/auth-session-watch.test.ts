@@ -127,8 +127,18 @@ it('who is let in at a process that begins to stand by goes to the one that noti
   const { watch } = rowcast
   const ended = vi.fn()
   watch.watch(viewer('1'), await watch.begin(), ended)
-  await rowcast.fail(new RowcastError('SERVER_STANDING_BY', 'Another process has the changes.'))
-  expect(ended.mock.calls.map(([why]) => why.code)).toEqual(['SERVER_STANDING_BY'])
+  const [other, late] = [vi.fn(), vi.fn()]
+  watch.watch(viewer('2'), await watch.begin(), other)
+  const began = await watch.begin()
+  const details = { cursor: 'of the watch', retryAfterMs: 1 }
+  await rowcast.fail(new RowcastError('SERVER_STANDING_BY', 'Another process has the changes.', { details }))
+  // Whose session was asked for before, and who is let in only now: nobody has revoked it.
+  watch.watch(viewer('3'), began, late)
+  const whys = [ended, other, late].flatMap(({ mock }) => mock.calls.map(([why]) => why))
+  expect(whys.map(({ code }) => code)).toEqual(Array(3).fill('SERVER_STANDING_BY'))
+  // The cursor of the watch is nobody's, and all are not to come back at once.
+  expect(whys.map((why) => why.details.cursor)).toEqual([null, null, null])
+  expect(new Set(whys.map((why) => why.details.retryAfterMs)).size).toBeGreaterThan(1)
 })
 
 it('a connection that was closed is forgotten, and a ban of nobody is none', async () => {
