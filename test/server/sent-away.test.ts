@@ -15,7 +15,7 @@ const sentAway = () =>
   new RowcastError(CODE, 'The other one.', { details: { cursor: 'not-its-own', retryAfterMs: 1 } })
 
 /** A server of two sources, one of which another process has, where answers take as long as the test wants. */
-async function openAway(drainTimeoutMs = 60_000) {
+async function openAway(drainTimeoutMs = 60_000, pingIntervalMs = 60_000) {
   const ticks = createTickSource()
   const begun = createDeferred<void>()
   const answer = createDeferred<string>()
@@ -39,6 +39,15 @@ async function openAway(drainTimeoutMs = 60_000) {
       fields: {
         ticks: { type: GraphQLInt, subscribe: () => ticks, resolve: (value: number) => value },
         away: { type: GraphQLInt, subscribe: away },
+        stopping: {
+          type: GraphQLInt,
+          subscribe() {
+            throw new RowcastError(
+              'SERVER_STOPPING',
+              'The rowcast of an application stops before its server.',
+            )
+          },
+        },
       },
     }),
   })
@@ -49,7 +58,7 @@ async function openAway(drainTimeoutMs = 60_000) {
       return () => undefined
     },
   })
-  const { url } = await startServer({ schema, context, limits: { drainTimeoutMs } })
+  const { url } = await startServer({ schema, context, limits: { drainTimeoutMs, pingIntervalMs } })
   const endSessions = () => {
     for (const end of ends) end(sentAway())
   }
@@ -118,6 +127,20 @@ describe('a socket with more than what is sent away', () => {
     expect(await write.next()).toEqual({ data: { write: 'written' } })
     expect(await client.closed()).toEqual(CLOSED)
     for (const stream of [ticks, away]) expect(await stream.ended()).toMatchObject({ kind: 'closed' })
+  })
+
+  it('is closed once its mutation is answered where the rowcast alone has stopped', async () => {
+    const { url, begun, answer } = await openAway(60_000, 50)
+    const client = createWsClient(url)
+    const write = client.subscribe('mutation { write }')
+    await begun
+    const stopping = client.subscribe('subscription { stopping }')
+    // Some pings.
+    await delay(300)
+    answer.resolve('written')
+    expect(await write.next()).toEqual({ data: { write: 'written' } })
+    expect(await client.closed()).toMatchObject({ code: 1012 })
+    expect(await stopping.ended()).toMatchObject({ kind: 'closed' })
   })
 
   it('is not kept any number of those that are sent away', async () => {

@@ -134,8 +134,9 @@ export class ClientSocket implements ProtocolSocket {
     if (!this.isOpen) return
     const mayHaveAnswered = this.#reading.takeHeld()
     if (this.operations.count > 0) this.noteActivity()
-    if (this.#awaitsRestart) {
-      // A server that stops has closed it by now: this is one whose rowcast alone has stopped.
+    if (this.#awaitsRestart && !this.operations.isAnswering) {
+      // A server that stops has closed it by now: this is one whose rowcast alone has stopped. What is asked for is answered first: a
+      // client would ask for its mutation once more.
       this.close(SERVICE_RESTART, 'Server is stopping')
     } else if (this.#asked !== null) {
       if (!mayHaveAnswered) this.#webSocket.terminate()
