@@ -80,7 +80,7 @@ it('all subscriptions together have a bounded number on their way, however many 
   expect(rounds).toEqual([...Array.from({ length: 22 }, () => 40), 20])
 })
 
-it('what hangs keeps nobody waiting for longer than a second', async () => {
+it('what hangs keeps its room for a second, and no longer', async () => {
   const all = openAll()
   const hanging = Array.from({ length: 200 }, () => open(all))
   const { begun } = open(all)

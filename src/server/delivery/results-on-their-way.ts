@@ -10,7 +10,7 @@ import type { TurnShare } from '../../bus/turn-share.ts'
 const CHANGES_MAX = 200
 /** Beyond as many, one subscription no longer begins all it has at once: those of one are read together, however long it takes to begin them. */
 const CROWD = 100
-/** Who waits for longer waits for something that hangs: others are not to wait for it, too. */
+/** Who waits for longer waits for something that hangs: others are not to wait for its end, but for their turn behind all that do. */
 const COUNTED_MS = 1_000
 
 /** What is needed. */
