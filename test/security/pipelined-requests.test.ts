@@ -27,10 +27,10 @@ test('queries that were asked in one go are answered in their order', async () =
   socket.write(`${QUERY.repeat(2)}${get('{ fails(kind: "public") }', 'application/json')}${QUERY}`)
   const answers = () =>
     text()
-      .match(/\{"data":\{"hello":"world"\}\}|SERVER_STOPPING/g)
+      .match(/\{"data":\{"hello":"world"\}\}|CONTEXT_TIMEOUT/g)
       ?.join(' ')
   const hello = '{"data":{"hello":"world"}}'
-  await expect.poll(answers).toBe(`${hello} ${hello} SERVER_STOPPING ${hello}`)
+  await expect.poll(answers).toBe(`${hello} ${hello} CONTEXT_TIMEOUT ${hello}`)
 })
 
 test('what waits behind a stream is bounded', async () => {
