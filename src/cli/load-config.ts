@@ -168,7 +168,11 @@ function unreadable(file: string, error: unknown, tried: readonly string[]): Row
   const message = error instanceof Error ? error.message : String(error)
   // One line: its breaks would be shown as characters.
   const said = withoutRequireStack(message)
-  const reason = said.replace(/\s*\n\s*/g, ' ')
+  const reason = said
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .join(' ')
   const text = `${basename(file)} cannot be loaded: ${reason} (${file}, loaded with ${tried.join(', then ')}.)`
   return new RowcastError('CONFIG_FILE_UNREADABLE', text, { cause: error, hint: hintOf(file, reason) })
 }

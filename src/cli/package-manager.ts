@@ -114,7 +114,12 @@ export function hintIn(folder: string, { code, hint, details }: RowcastError): s
 
 function isAddressIn(file: string): boolean {
   try {
-    return /^\s*(export\s+)?DATABASE_URL\s*=/m.test(readFileSync(file, 'utf8'))
+    const lines = readFileSync(file, 'utf8').split('\n')
+    const isAddress = (line: string) => {
+      const [name = '', value] = line.split('=')
+      return value !== undefined && name.trim().split(' ').at(-1) === 'DATABASE_URL'
+    }
+    return lines.some(isAddress)
   } catch {
     return false
   }
