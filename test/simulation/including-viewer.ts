@@ -71,8 +71,10 @@ export class IncludingViewer extends Viewer {
   /** Each transaction is compared once. */
   #heardDifference(database: Database, lsn: bigint): string | null {
     if (this.#compared?.database !== database) {
-      this.#compared = { database, upTo: lsn === NEWEST ? database.endLsn : lsn }
-      this.#heard.clear()
+      const upTo = lsn === NEWEST ? database.endLsn : lsn
+      this.#compared = { database, upTo }
+      // What has come of later transactions is compared with them.
+      for (const commitLsn of this.#heard.keys()) if (commitLsn <= upTo) this.#heard.delete(commitLsn)
     }
     const compared = this.#compared
     const entries = database.entriesOf(RELATED)
