@@ -82,7 +82,7 @@ export function createRowSubscriptions(host: FirstRowsHost): RowSubscriptions {
   }
   const reads = new PageReads<FencedRows>({ kept })
   const now = () => performance.now()
-  const beginnings = new SharedBeginnings({ history: () => bus.history, now, wait: (ms) => delay(ms) })
+  const beginnings = new SharedBeginnings({ history: () => bus.history, now, wait: delay })
   bus.watchers.add(beginnings)
   const stamps = new TableStamps(host)
   const firstRows = (model: ModelSpec, request: RowsRequest) => {
@@ -166,7 +166,7 @@ function partsOf(
       pageSize ?? (compareKeys === null ? PAGE_ROWS_MAX : PAGE_ROWS),
       () => held.pageBytes,
     ),
-    wait: (ms) => delay(ms),
+    wait: delay,
   }
 }
 

@@ -49,7 +49,7 @@ export function followSessions(
     ...{ model, guard, read: readerOf(parts, model) },
     look: () => visibility.look(),
     isBlind: () => bus.watchers.isHeld(model.name) || isBlindTo(model.name),
-    wait: (ms) => delay(ms),
+    wait: delay,
     every(ms, call) {
       const timer = setInterval(guard.wrap('look whether changes come', call), ms).unref()
       return () => clearInterval(timer)

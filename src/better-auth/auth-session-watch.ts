@@ -2,7 +2,7 @@
  * Sessions of Better Auth that are rows: each open connection ends with the row of its session, or with its user. It reads the change
  * stream, so it does not matter which process, or which SQL statement, took the row away.
  */
-import { serverStandingBy } from '../bus/server-standing-by.ts'
+import { serverStandingBy } from '../bus/server-stopping.ts'
 import { createConsoleLogger } from '../console-logger.ts'
 import { isRowcastError, RowcastError } from '../errors.ts'
 import { createGuard } from '../guard.ts'

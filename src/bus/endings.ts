@@ -3,7 +3,7 @@
  * their model that cannot be sent.
  */
 import { RowcastError } from '../errors.ts'
-import { serverStandingBy } from './server-standing-by.ts'
+import { serverStandingBy } from './server-stopping.ts'
 
 /** Makes the end of one subscription, of the cursor to go on after. */
 export type EndOf = (cursor: string | null) => Error

@@ -88,7 +88,7 @@ export class LiveSubscribers {
     const found = candidatesOf(known.index, offer)
     candidates += found.length
     const areFew = found.length <= FEW || found.length * FEW_OF < known.index.count
-    if (areFew) this.#offeringToFew.isOver(found.length)
+    if (areFew) this.#offeringToFew.note(found.length)
     for (const subscriber of found) this.#offerTo(subscriber, offer, areFew)
     return candidates
   }

@@ -10,7 +10,7 @@ import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../logger.ts'
 import { endOnAbort } from './abort-listeners.ts'
 import { callAll } from './call-all.ts'
-import { serverStandingBy } from './server-standing-by.ts'
+import { serverStandingBy } from './server-stopping.ts'
 
 /** What a listener asks for. */
 export interface MessageRequest {

@@ -7,8 +7,7 @@ import { createGuard, type Guard } from '../guard.ts'
 import { silentLogger } from '../logger.ts'
 import { isProgramFault } from '../program-fault.ts'
 import type { BusObserver } from './bus-observer.ts'
-import { serverStandingBy } from './server-standing-by.ts'
-import { serverStopping } from './server-stopping.ts'
+import { serverStandingBy, serverStopping } from './server-stopping.ts'
 
 /** Those who wait for something, each up to a deadline. */
 export class BoundedWait {

@@ -103,13 +103,18 @@ export class TurnCount {
     return this.#count > this.#max
   }
 
-  /** Notes some; true where there have been enough of them in this turn. */
-  isOver(count: number): boolean {
+  /** Notes some. */
+  note(count: number): void {
     if (this.#count === 0)
       this.#timers.soon(() => {
         this.#count = 0
       })
     this.#count += count
+  }
+
+  /** Notes some; true where there have been enough of them in this turn. */
+  isOver(count: number): boolean {
+    this.note(count)
     return this.isFull
   }
 }

@@ -40,6 +40,15 @@ function serviceConfig(port: number, ports: readonly number[]): string {
     .replace(/(?:^ +server .*\n)+/m, servers.join(''))
 }
 
+/** A client that comes back at once, whatever ended its socket. */
+function openStayingSocket(address: string) {
+  return createClient({
+    ...{ url: `ws://${address}`, webSocketImpl: WebSocket, shouldRetry: () => true },
+    retryWait: () => new Promise((resolve) => setTimeout(resolve, 20)),
+    retryAttempts: Number.POSITIVE_INFINITY,
+  })
+}
+
 describe.skipIf(!hasHaproxy())('behind HAProxy', () => {
   it('a quiet stream from PostgreSQL outlives the idle timeout; a reload and a server that is gone cost nothing', async () => {
     await using database = await openDatabase()
@@ -107,15 +116,9 @@ describe.skipIf(!hasHaproxy())('behind HAProxy', () => {
     }
     const after = await running[0]?.service.rowcast.changeCursor()
     const url = `127.0.0.1:${port}/graphql`
-    const retryWait = () => new Promise<void>((resolve) => setTimeout(resolve, 20))
-    const openSocket = () =>
-      createClient({
-        ...{ url: `ws://${url}`, webSocketImpl: WebSocket, shouldRetry: () => true, retryWait },
-        retryAttempts: Number.POSITIVE_INFINITY,
-      })
     const readers = [
-      openStayingReader('a WebSocket', openSocket(), after),
-      openStayingReader('another WebSocket', openSocket(), after),
+      openStayingReader('a WebSocket', openStayingSocket(url), after),
+      openStayingReader('another WebSocket', openStayingSocket(url), after),
       openStayingReader('an event stream', createSseClient({ url: `http://${url}` }), after),
     ]
     const writer = startTagWriter(database, 5)
@@ -162,16 +165,10 @@ describe.skipIf(!hasHaproxy())('behind HAProxy', () => {
       },
     })
     const url = `127.0.0.1:${port}/graphql`
-    const retryWait = () => new Promise<void>((resolve) => setTimeout(resolve, 20))
-    const openSocket = () =>
-      createClient({
-        ...{ url: `ws://${url}`, webSocketImpl: WebSocket, shouldRetry: () => true, retryWait },
-        retryAttempts: Number.POSITIVE_INFINITY,
-      })
     // In turn: one of each kind begins at the one that stands by, or goes there once it is sent away.
     const readers = [
-      openStayingReader('a WebSocket', openSocket(), after),
-      openStayingReader('another WebSocket', openSocket(), after),
+      openStayingReader('a WebSocket', openStayingSocket(url), after),
+      openStayingReader('another WebSocket', openStayingSocket(url), after),
       openStayingReader('an event stream', createSseClient({ url: `http://${url}` }), after),
       openStayingReader('another event stream', createSseClient({ url: `http://${url}` }), after),
     ]

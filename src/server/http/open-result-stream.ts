@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { ExecutionResult, GraphQLError } from 'graphql'
 import type { FetchAPI } from 'graphql-yoga'
-import { endsConnection } from '../../errors.ts'
+import { endsConnection, errorEntry, isErrorCode } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import { formatResult } from '../delivery/format-result.ts'
 import { DELIVERY, RESULT_TEXT, type TextResult } from '../delivery/subscription-results.ts'
@@ -199,9 +199,9 @@ class ResultWriter {
   }
 }
 
-/** Whether the client is to come back, and be served elsewhere. */
+/** Of an error about the connection: whether the client is to come back, and be served elsewhere. */
 function comesBack({ extensions: { code } }: GraphQLError): boolean {
-  return code === 'SERVER_STANDING_BY' || code === 'SERVER_STOPPING'
+  return isErrorCode(code) && errorEntry(code).clientGoesOn === 'again'
 }
 
 /** Status that an error asks for whatever the media type; Yoga has it in `extensions.http`. */
